@@ -1,0 +1,76 @@
+"""Segmenter contract: pixels in, objects out. One file here = one segmenter, found by itself.
+
+A segmenter is called on blocks. What must be the same in all of them is fitted once, on an
+overview of the whole image; what a block needs around its core is told by ``halo``.
+"""
+
+import sys
+from typing import ClassVar, Self
+
+from voxelmill.plugin import Index, Labels, Pixels, Plugin, Spacing, discover
+
+
+class Segmenter(Plugin):
+    """Base of all segmenters; see `docs/add-an-algorithm.md`."""
+
+    exact: ClassVar[bool] = True
+    """A core voxel's object is the same for any block whose halo is at least ``halo``."""
+    keeps_ids: ClassVar[bool] = False
+    """Objects carry the ids of their seeds (``seeds`` names the object set) and need no stitching."""
+
+    def fit(self, overview: Pixels, spacing_um: Spacing) -> Self:
+        """Estimate data-dependent numbers, once an image or plate; never per block.
+
+        Parameters
+        ----------
+        overview : (c, z, y, x) array
+            The whole image, mean-pooled so that it fits in memory.
+        spacing_um : tuple of float
+            Voxel size of the overview along z, y, x in micrometres.
+
+        Returns
+        -------
+        Self
+            Copy with all such numbers set; already set ones are kept.
+        """
+        return self
+
+    def at(self, origin: Index) -> Self:
+        """Return the segmenter for a block whose first read voxel lies at `origin` of the image.
+
+        Only segmenters with a fitted surface (background, illumination) depend on it.
+        """
+        return self
+
+    def halo(self, spacing_um: Spacing) -> Index:
+        """Voxels of context along z, y, x that make a core voxel's label exact."""
+        raise NotImplementedError
+
+    def __call__(self, image: Pixels, spacing_um: Spacing, seeds: Labels | None = None) -> Labels:
+        """Segment one block.
+
+        Parameters
+        ----------
+        image : (c, z, y, x) array
+            Core and halo, any numeric dtype.
+        spacing_um : tuple of float
+            Voxel size along z, y, x in micrometres.
+        seeds : (z, y, x) int32 array, optional
+            Objects to grow from, where the segmenter has a field ``seeds``.
+
+        Returns
+        -------
+        (z, y, x) int32 array
+            Local ids, 0 = background; ids of `seeds` if ``keeps_ids``.
+
+        Raises
+        ------
+        NotFitted
+            A data-dependent number is not set.
+        """
+        raise NotImplementedError
+
+
+def segmenters() -> dict[str, type[Segmenter]]:
+    """All segmenter classes by kind."""
+    return discover(sys.modules[__name__], Segmenter)
