@@ -104,7 +104,7 @@ class Grid:
         return Block(index, core, core.grow(self.halo, bounds))
 
     def neighbours(self, index: Index) -> list[Index]:
-        """Indices of the blocks after `index` (in raster order) whose core touches its core."""
+        """Return the later blocks (in raster order) whose core touches that of `index`."""
         steps = [s for s in product((-1, 0, 1), repeat=3) if s > (0, 0, 0)]
         found = (_index(i + s for i, s in zip(index, step, strict=True)) for step in steps)
         return [n for n in found if all(0 <= i < c for i, c in zip(n, self.counts, strict=True))]

@@ -108,7 +108,8 @@ def discover(package: ModuleType, base: type[P]) -> dict[str, type[P]]:
     BadConfig
         Two classes claim the same kind.
     """
-    modules = [import_module(f"{package.__name__}.{m.name}") for m in iter_modules(package.__path__)]
+    names = [f"{package.__name__}.{m.name}" for m in iter_modules(package.__path__)]
+    modules = [import_module(name) for name in names]
     members = [obj for module in modules for obj in vars(module).values()]
     members += [point.load() for point in entry_points(group=ENTRY_POINTS)]
     found: dict[str, type[P]] = {}

@@ -25,6 +25,14 @@ class Feature(Plugin):
         """
         raise NotImplementedError
 
+    def positions(self, channels: Sequence[str]) -> dict[str, int]:
+        """Columns that are positions → axis (0 = z, 1 = y, 2 = x).
+
+        A feature sees a box of the image and counts from its corner; the caller adds the origin
+        to these columns. All other values must not depend on where an object lies.
+        """
+        return {}
+
     def __call__(
         self, labels: Labels, image: Mapping[str, Pixels], spacing_um: Spacing
     ) -> dict[str, Array]:

@@ -1,4 +1,4 @@
-"""QC contract: one channel of an image in, a few numbers out, and later which images are suspect."""
+"""QC contract: one channel in, a few numbers out; then, of a plate, which images are suspect."""
 
 import sys
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ class Metric(Plugin):
     level: ClassVar[Literal["image", "object", "plate"]] = "image"
 
     def columns(self) -> dict[str, str]:
-        """Columns this metric makes per channel → unit, e.g. ``ImageQuality_FocusScore`` → ``1``."""
+        """Columns made per channel → unit, e.g. ``ImageQuality_FocusScore`` → ``1``."""
         raise NotImplementedError
 
     def __call__(self, image: Pixels, spacing_um: Spacing) -> dict[str, float]:

@@ -16,7 +16,7 @@ class Segmenter(Plugin):
     exact: ClassVar[bool] = True
     """A core voxel's object is the same for any block whose halo is at least ``halo``."""
     keeps_ids: ClassVar[bool] = False
-    """Objects carry the ids of their seeds (``seeds`` names the object set) and need no stitching."""
+    """Objects carry the ids of their seeds (field ``seeds`` names the set): no stitching."""
 
     def fit(self, overview: Pixels, spacing_um: Spacing) -> Self:
         """Estimate data-dependent numbers, once an image or plate; never per block.
