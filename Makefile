@@ -1,0 +1,82 @@
+# Everything a developer or a reviewer runs. `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV_VERSION := 0.13.9
+CLUSTERS := slurm or rgw or oidc or kubernetes
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench real test-clusters lock browser clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' $(MAKEFILE_LIST) | column -t -s ':'
+
+demo: $(READY)  ## make a synthetic plate, run the workflow on it, print what was found
+	$(BIN)/voxelmill demo
+
+test: $(READY) browser  ## run the test suite (without the cluster tests)
+	$(BIN)/python -m pytest -n 2 --timeout 300 -m 'not ($(CLUSTERS))'
+
+lint: $(READY)  ## check style, types, workflow and layering
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/python -m pytest tests/unit/test_layering.py tests/unit/test_structure.py
+
+format: $(READY)  ## let the formatters rewrite the sources
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/snakefmt workflow
+
+bench: $(READY)  ## measure speed and accuracy against published peers
+	$(BIN)/python -m benchmarks
+
+real: $(READY)  ## run the workflow on real images (../shared/data)
+	@if [ -d ../shared/data ]; then $(BIN)/python -m benchmarks.real; \
+	else echo "make real: skipped, the real images (../shared/data) are not on this machine"; fi
+
+test-clusters: $(READY)  ## run the tests that start real SLURM, Ceph, OIDC, Kubernetes servers
+	@$(BIN)/python -m pytest --timeout 900 -m '$(CLUSTERS)' || { code=$$?; \
+	[ $$code -eq 5 ] && echo "make test-clusters: there are no cluster tests; nothing was tested"; }
+
+# The lock names no index: hashes make any mirror serve the same files. Add UPGRADE=--upgrade for
+# newer versions. 3.11.4 only steers the resolver: it reads "> 3.11" as "not 3.11".
+lock: build/uv/bin/uv  ## resolve pyproject.toml into requirements.lock
+	printf 'hatchling\neditables\nsetuptools\nwheel\n' | build/uv/bin/uv pip compile \
+	pyproject.toml - --universal --python-version 3.11.4 --fork-strategy fewest --all-extras \
+	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' \
+	--quiet $(UPGRADE) --output-file requirements.lock
+
+browser:
+	@command -v chromedriver >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+	--no-install-recommends chromium chromium-driver >/dev/null; } \
+	|| echo "make test: no chromedriver and no right to install it; the report's browser test skips"
+
+clean:  ## remove the environment, caches and everything that a run made
+	rm -rf $(VENV) build dist demo real results .snakemake .pytest_cache .mypy_cache .ruff_cache \
+	.hypothesis
+
+build/uv/bin/uv:
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+
+# Build tools come first and from the lock too, so that the one dependency that has no wheel
+# builds with them and pip fetches nothing that the lock does not name.
+$(VENV)/.locked: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit("make: %s is Python %d.%d; voxelmill needs 3.11 or newer. \
+	Name one: make PYTHON=python3.12" % (sys.executable, *sys.version_info[:2]) \
+	if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear $(VENV)
+	@awk '/^[a-z]/ { build = /^(setuptools|wheel)==/ } build' requirements.lock > $(VENV)/build.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(VENV)/build.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-compile --require-hashes \
+	--no-build-isolation -r requirements.lock
+	@touch $@
+
+$(READY): $(VENV)/.locked pyproject.toml
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,250 @@
+"""The Python API on Dask arrays: open an image, segment it, measure it, in any Dask client.
+
+The same engine, kernels and ids as the workflow's; what the workflow reads from a configuration
+is given here as objects.
+"""
+
+import tempfile
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from voxelmill.blocks import Box, Grid
+from voxelmill.config import Blocks, Compute, Segmented
+from voxelmill.ends import ArraySource, FileTarget, StoreSource
+from voxelmill.engine import Engine
+from voxelmill.features import Feature, features
+from voxelmill.kernels.objects import extents
+from voxelmill.ledger import Ledger
+from voxelmill.measurement import MeasureTask, measure_block, owners
+from voxelmill.plugin import Array, BadInput, Spacing
+from voxelmill.progress import Progress
+from voxelmill.run import lazy, pool
+from voxelmill.segmenters import Segmenter
+from voxelmill.stages import Frame, merge_index
+from voxelmill.store.read import open_image as open_store
+
+CHUNK = 2048
+
+
+class _Lazy:
+    """Array face of a `StoreSource`: reads what is sliced."""
+
+    def __init__(self, source: StoreSource, dtype: np.dtype[Any]) -> None:
+        self.source, self.shape, self.dtype, self.ndim = source, source.shape, dtype, 5
+
+    def __getitem__(self, key: tuple[slice, ...]) -> Array:
+        t, c, *space = (range(n)[k] for n, k in zip(self.shape, key, strict=True))
+        start, stop = [r.start for r in space], [r.stop for r in space]
+        box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+        return np.stack([self.source.read(i, list(c), box) for i in t])
+
+
+def open_image(url: str, path: str = "") -> xr.DataArray:
+    """Open an OME-Zarr image lazily.
+
+    Parameters
+    ----------
+    url : str
+        Local path or http(s):// URL of an image, or of a dataset that `path` lies in.
+    path : str
+        Path of the image in the dataset.
+
+    Returns
+    -------
+    xarray.DataArray
+        Lazy (t, c, z, y, x) Dask array in the image's dtype; coordinates z, y, x in micrometres,
+        c by channel name; ``attrs["spacing_um"]`` along z, y, x.
+
+    Raises
+    ------
+    BadInput
+        No OME-Zarr image is there, or it breaks a rule of the format.
+    """
+    image = open_store(url, path)
+    dtype = np.dtype(image.dtype).newbyteorder("=")
+    chunks = (1, 1, min(64, image.shape[2]), min(CHUNK, image.shape[3]), min(CHUNK, image.shape[4]))
+    array = lazy(_Lazy(StoreSource(image), dtype), chunks)
+    space = zip("zyx", image.shape[2:], image.spacing_um, strict=True)
+    coords: dict[str, Any] = {axis: np.arange(n) * s for axis, n, s in space}
+    return xr.DataArray(
+        array,
+        dims=tuple("tczyx"),
+        coords=coords | {"c": list(image.channels)},
+        attrs={"spacing_um": image.spacing_um},
+        name=path or Path(url).name,
+    )
+
+
+def segment(
+    array: xr.DataArray | Array,
+    segmenter: Segmenter,
+    *,
+    seeds: xr.DataArray | Array | None = None,
+    spacing_um: Spacing | None = None,
+    block: int = 2048,
+    workers: int = 2,
+) -> xr.DataArray:
+    """Segment one channel.
+
+    Parameters
+    ----------
+    array : DataArray or array
+        Image with any of the axes t, c, z before y, x; one channel.
+    segmenter : Segmenter
+        E.g. ``voxelmill.segmenters()["watershed"](diameter_um=12)``.
+    seeds : DataArray or array, optional
+        Labels to grow from, for segmenters that need them.
+    spacing_um : tuple of float, optional
+        Voxel size along z, y, x; default: the array's ``spacing_um``, or 1.
+    block : int
+        Voxels of a block along y and x; never changes the result.
+    workers : int
+        Blocks worked on at once, where no Dask client is active.
+
+    Returns
+    -------
+    xarray.DataArray
+        Labels (t, z, y, x), int32, as a Dask array over a temporary file that lives as long as
+        the array; ids 1…n in each time point by the raster position of the first voxel.
+
+    Raises
+    ------
+    BadInput
+        More than one channel, or data that the segmenter refuses.
+    """
+    source = _source(array, spacing_um)
+    times, channels, *space = source.shape
+    if channels != 1:
+        raise BadInput(f"segment: {channels} channels; allowed: 1. Pick one: image.sel(c='DNA')")
+    folder = tempfile.TemporaryDirectory(prefix="voxelmill-")
+    target = FileTarget(folder.name, times, (space[0], space[1], space[2]))
+    names = ["objects"]
+    target.create("objects")
+    if seeds is not None:
+        _store_seeds(target, str(getattr(segmenter, "seeds", "seeds")), seeds)
+    frames = [Frame(f"image@{t}", source, target, t) for t in range(times)]
+    spec = Segmented(channel="0", segmenter=segmenter)
+    with (
+        Ledger(Path(folder.name) / "scratch", "api") as ledger,
+        pool(Compute(), workers, Progress()) as workers_pool,
+    ):
+        engine = Engine(workers_pool, ledger, Blocks(size=block))
+        chosen = {f.key: {"objects": 0} for f in frames}
+        result = engine.segment(frames, {"objects": spec}, names, chosen)
+        ledger.discard()
+    if result.refused:
+        raise BadInput(next(iter(result.refused.values())))
+    labels = np.load(target.file("objects"), mmap_mode="r")
+    found = xr.DataArray(
+        lazy(labels, (1, min(64, space[0]), min(CHUNK, space[1]), min(CHUNK, space[2]))),
+        dims=tuple("tzyx"),
+        attrs={"spacing_um": source.spacing_um},
+        name="objects",
+    )
+    weakref.finalize(labels, folder.cleanup)
+    return found
+
+
+def measure(
+    labels: xr.DataArray | Array,
+    array: xr.DataArray | Array,
+    families: Sequence[Feature] | None = None,
+    *,
+    spacing_um: Spacing | None = None,
+    block: int = 2048,
+    workers: int = 2,
+) -> dict[str, Array]:
+    """Measure objects in all channels of an image.
+
+    Parameters
+    ----------
+    labels : DataArray or array
+        (t, z, y, x), integer; leading axes may be left out.
+    array : DataArray or array
+        (t, c, z, y, x); leading axes may be left out.
+    families : sequence of Feature, optional
+        Default: shape and intensity.
+    spacing_um, block, workers
+        As in `segment`.
+
+    Returns
+    -------
+    dict of str to (n_objects,) array
+        ``Timepoint``, ``ObjectNumber`` and all features: ``pandas.DataFrame(table)`` is a table.
+
+    Raises
+    ------
+    BadInput
+        Shapes of image and labels differ.
+    """
+    source = _source(array, spacing_um)
+    times, channels, *space = source.shape
+    stack = _values(labels, "tzyx")
+    if stack.shape != (times, *space):
+        raise BadInput(
+            f"measure: labels {stack.shape}; the image has {(times, *space)} (t, z, y, x)"
+        )
+    known = features()
+    chosen = tuple(families) if families is not None else (known["shape"](), known["intensity"]())
+    names = _channels(array, channels)
+    with tempfile.TemporaryDirectory(prefix="voxelmill-") as folder:
+        target = FileTarget(folder, times, (space[0], space[1], space[2]))
+        _store_seeds(target, "objects", stack)
+        tasks = {}
+        for t in range(times):
+            frame = Frame(f"image@{t}", source, target, t)
+            ids, table = extents(target.read("objects", t, Box((0, 0, 0), target.shape)))
+            index = merge_index([np.column_stack([ids, table, np.zeros_like(ids)])])
+            grid = Grid(target.shape, (64, block, block))
+            for where, owned in owners({"objects": index}, grid).items():
+                file = str(Path(folder) / f"{t}@{'_'.join(map(str, where))}.npz")
+                tasks[file] = (MeasureTask(frame, names, chosen, tuple(owned), file),)
+        with pool(Compute(), workers, Progress()) as workers_pool:
+            outcomes = workers_pool.run("measure", measure_block, tasks)
+        reasons = [o.reason for o in outcomes.values() if o.reason]
+        if reasons:
+            raise BadInput(reasons[0])
+        return _join([(t[0].frame.t, file) for file, t in tasks.items()])
+
+
+def _join(files: Sequence[tuple[int, str]]) -> dict[str, Array]:
+    parts = []
+    for t, file in files:
+        with np.load(file) as saved:
+            part = {key.split("/", 1)[1]: saved[key] for key in saved}
+        parts.append({"Timepoint": np.full(len(part["ObjectNumber"]), t), **part})
+    if not parts:
+        return {"Timepoint": np.zeros(0, np.int64), "ObjectNumber": np.zeros(0, np.int64)}
+    table = {c: np.concatenate([p[c] for p in parts]) for c in parts[0]}
+    order = np.lexsort((table["ObjectNumber"], table["Timepoint"]))
+    return {column: values[order] for column, values in table.items()}
+
+
+def _store_seeds(target: FileTarget, name: str, labels: xr.DataArray | Array) -> None:
+    target.create(name)
+    stored = np.load(target.file(name), mmap_mode="r+")
+    stored[...] = np.asarray(_values(labels, "tzyx"))
+
+
+def _values(array: xr.DataArray | Array, axes: str) -> Any:  # noqa: ANN401 - duck-typed array
+    """Array with all of `axes`, absent ones of extent 1."""
+    if isinstance(array, xr.DataArray):
+        named = array.expand_dims([a for a in axes if a not in array.dims])
+        return named.transpose(*axes).data
+    return array[(None,) * (len(axes) - array.ndim)]
+
+
+def _source(array: xr.DataArray | Array, spacing_um: Spacing | None) -> ArraySource:
+    spacing = spacing_um or getattr(array, "attrs", {}).get("spacing_um", (1.0, 1.0, 1.0))
+    return ArraySource(_values(array, "tczyx"), spacing)
+
+
+def _channels(array: xr.DataArray | Array, count: int) -> tuple[str, ...]:
+    if isinstance(array, xr.DataArray) and "c" in array.coords:
+        return tuple(str(c) for c in np.atleast_1d(array.coords["c"].values))
+    return tuple(str(i) for i in range(count))

@@ -1,0 +1,53 @@
+"""Config fields that hold a plugin: the union of all discovered ones, picked by ``kind``.
+
+A bare kind (``features: [shape]``) means the plugin with its defaults.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union
+
+from pydantic import BeforeValidator, Discriminator, Tag
+
+from voxelmill.features import Feature, features
+from voxelmill.plugin import Plugin
+from voxelmill.qc import Metric, metrics
+from voxelmill.segmenters import Segmenter, segmenters
+
+
+def _kind(value: object) -> str | None:
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    return kind if isinstance(kind, str) else None
+
+
+def _spell_out(value: object) -> object:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+def tagged(branches: Mapping[str, type], pick: Callable[[object], str | None], what: str) -> Any:  # noqa: ANN401
+    """Union of `branches`, of which `pick` names the one a raw value belongs to.
+
+    pydantic's plain union reports errors of every branch; this one only those of the branch meant.
+    """
+    options = tuple(Annotated[cls, Tag(tag)] for tag, cls in branches.items())
+    union: Any = Union[options]  # noqa: UP007
+    choice = Discriminator(
+        pick,
+        custom_error_type="choice",
+        custom_error_message=f"no such {what}; allowed: {', '.join(branches)}",
+    )
+    return Annotated[union, choice]
+
+
+def _plugins(classes: Mapping[str, type[Plugin]], what: str) -> Any:  # noqa: ANN401
+    union = tagged(classes, _kind, what)
+    return Annotated[union, BeforeValidator(_spell_out)]
+
+
+if TYPE_CHECKING:
+    AnySegmenter: TypeAlias = Segmenter
+    AnyFeature: TypeAlias = Feature
+    AnyMetric: TypeAlias = Metric
+else:
+    AnySegmenter = _plugins(segmenters(), "segmenter kind")
+    AnyFeature = _plugins(features(), "feature kind")
+    AnyMetric = _plugins(metrics(), "QC metric kind")

@@ -1,0 +1,169 @@
+"""The configuration file as frozen pydantic models; the JSON schema is generated from them.
+
+``Settings`` is what a step may depend on; ``Config`` adds where the data are and how to run.
+``Settings.part(step)`` is the JSON of exactly the settings that change what `step` computes:
+Snakemake tracks it as a parameter, so a change elsewhere reruns nothing.
+"""
+
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from voxelmill.choice import AnyFeature, AnyMetric, AnySegmenter, tagged
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+
+PARTS: dict[str, tuple[str, ...]] = {
+    "qc": ("qc", "sparse"),
+    "segment": ("objects", "sparse"),
+    "measure": ("objects", "features", "sparse"),
+    "aggregate": ("objects", "features", "qc"),
+    "report": ("objects", "features", "qc", "sparse"),
+}
+"""Which settings change the result of which step."""
+
+
+class Model(BaseModel):
+    """Frozen, strict base: an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Segmented(Model):
+    """Objects found in one channel."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    channel: str = Field(description="Channel name as in `voxelmill inspect`, or its index.")
+    segmenter: AnySegmenter
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Object sets that must exist before."""
+        seeds = getattr(self.segmenter, "seeds", None)
+        return (seeds,) if isinstance(seeds, str) else ()
+
+
+class Subtracted(Model):
+    """Objects of one set minus those of another, with the ids of the first."""
+
+    subtract: tuple[Name, Name] = Field(description="[cells, nuclei] gives the cytoplasm.")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Object sets that must exist before."""
+        return self.subtract
+
+
+def _object_set_kind(value: object) -> str:
+    subtracts = "subtract" in value if isinstance(value, dict) else isinstance(value, Subtracted)
+    return "subtract" if subtracts else "segment"
+
+
+if TYPE_CHECKING:
+    ObjectSet: TypeAlias = Segmented | Subtracted
+else:
+    ObjectSet = tagged({"segment": Segmented, "subtract": Subtracted}, _object_set_kind, "set")
+
+
+class QC(Model):
+    """Quality control."""
+
+    metrics: tuple[AnyMetric, ...] = Field(
+        default=("focus", "saturation", "background", "empty"), validate_default=True
+    )
+    gate: Literal["report"] = Field(
+        default="report", description="report: flag images, and go on with all of them."
+    )
+
+
+class Blocks(Model):
+    """Block size of the engine: bounds memory, never changes a result."""
+
+    size: int = Field(default=2048, ge=16, description="Voxels along y and x.")
+    depth: int = Field(default=64, ge=1, description="Voxels along z.")
+
+
+class Batches(Model):
+    """How many images one Snakemake job processes."""
+
+    images: int = Field(default=24, ge=1, description="Most images in one batch.")
+
+
+class Compute(Model):
+    """Where blocks run."""
+
+    kind: Literal["local", "address"] = "local"
+    processes: bool = Field(default=False, description="local: worker processes, not threads.")
+    address: str | None = Field(default=None, description="address: of a Dask scheduler.")
+
+    @model_validator(mode="after")
+    def _address_given(self) -> Self:
+        if (self.kind == "address") != (self.address is not None):
+            raise ValueError("`address` belongs to `kind: address`, and is needed there")
+        return self
+
+
+class Settings(Model):
+    """What steps compute."""
+
+    objects: dict[Name, ObjectSet] = Field(
+        default={}, description="Object sets by name; order does not matter."
+    )
+    features: tuple[AnyFeature, ...] = Field(default=("shape", "intensity"), validate_default=True)
+    qc: QC = QC()
+    sparse: Literal["refuse", "allow"] = Field(
+        default="refuse",
+        description="refuse: an image with absent chunks is quarantined. allow: absent = 0.",
+    )
+
+    @model_validator(mode="after")
+    def _sets_exist(self) -> Self:
+        for name, spec in self.objects.items():
+            for other in spec.needs:
+                if other not in self.objects:
+                    allowed = ", ".join(n for n in self.objects if n != name) or "none"
+                    raise ValueError(
+                        f"objects.{name}: no object set '{other}'; there are: {allowed}"
+                    )
+        self.order()
+        return self
+
+    def order(self) -> list[str]:
+        """Object sets, each after those it needs, otherwise as written.
+
+        Raises
+        ------
+        ValueError
+            Object sets need each other in a circle.
+        """
+        graph = {name: spec.needs for name, spec in self.objects.items()}
+        try:
+            return list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            raise ValueError(f"objects: {' → '.join(error.args[1])} need each other") from None
+
+    def channels(self) -> list[str]:
+        """Channels that segmentation reads, each once."""
+        found = (s.channel for s in self.objects.values() if isinstance(s, Segmented))
+        return list(dict.fromkeys(found))
+
+    def part(self, step: str) -> dict[str, Any]:
+        """Return the settings that change what `step` computes, as JSON values."""
+        return self.model_dump(mode="json", include=set(PARTS[step]))
+
+
+class Config(Settings):
+    """A whole configuration file."""
+
+    datasets: str = Field(description="Sheet with columns dataset, url [, plate_map].")
+    results: str = Field(default="results", description="Folder that everything is written to.")
+    blocks: Blocks = Blocks()
+    batches: Batches = Batches()
+    compute: Compute = Compute()
+    max_quarantined: int = Field(
+        default=0, ge=0, description="Images; beyond it the run ends non-zero, after all else."
+    )
+    objects: dict[Name, ObjectSet] = Field(
+        min_length=1, description="Object sets by name; order does not matter."
+    )

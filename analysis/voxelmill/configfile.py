@@ -1,0 +1,209 @@
+"""From files to a checked `Config`, and from a pydantic error to one line that a person can act on.
+
+In: a YAML file and the sheet of datasets that it names. Out: `Config` and `Row` values, or
+`BadConfig` with the place, what was found, what is allowed.
+"""
+
+import csv
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from voxelmill.config import Config, Settings
+from voxelmill.plugin import BadConfig
+
+SHEET_COLUMNS = ("dataset", "url", "plate_map")
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the sheet: a dataset's name, where it lies, and its plate map if any."""
+
+    dataset: str
+    url: str
+    plate_map: str
+
+
+def load_config(path: str | Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises
+    ------
+    BadConfig
+        The file is absent, is no YAML, or breaks a rule.
+    """
+    path = Path(path)
+    return parse(Config, _yaml(path), str(path))
+
+
+def load_settings(text: str) -> Settings:
+    """Read the settings of one step: the JSON of ``Settings.part``, or the path of a config file.
+
+    Raises
+    ------
+    BadConfig
+        As `load_config`.
+    """
+    if not text.lstrip().startswith("{"):
+        config = load_config(text)
+        return parse(Settings, {k: getattr(config, k) for k in Settings.model_fields}, text)
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise BadConfig(f"--config: not JSON ({error}); allowed: JSON or a YAML file") from None
+    return parse(Settings, data, "--config")
+
+
+def parse(model: type[M], data: object, place: str) -> M:
+    """Validate `data`; the first mistake becomes a `BadConfig` of one line."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        # A misspelt key is reported twice, as unknown and as missing: the first says more.
+        found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        lines = [_line(model, e) for e in found]
+        more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+        raise BadConfig(f"{place}: {lines[0]}{more}") from None
+
+
+def _line(model: type[BaseModel], error: ErrorDetails) -> str:
+    loc = [str(part) for part in error["loc"]]
+    message = error["msg"].removeprefix("Value error, ")
+    where, known = _walk(model, loc)
+    if error["type"] == "extra_forbidden":
+        guess = difflib.get_close_matches(loc[-1], known, 1)
+        hint = f". Did you mean '{guess[0]}'?" if guess else ""
+        return f"{where}: unknown key; allowed: {', '.join(known)}{hint}"
+    if error["type"] == "missing":
+        return f"{where}: missing. Add it, see `voxelmill schema`"
+    found = error["input"]
+    if error["type"] == "choice" and isinstance(found, Mapping):
+        found = found.get("kind", "no kind")
+    shown = "" if isinstance(found, dict | BaseModel) else f" (found {found!r})"
+    return f"{where}: {message}{shown}" if where else f"{message}"
+
+
+def _walk(model: type[BaseModel], loc: Sequence[str]) -> tuple[str, list[str]]:
+    """Config path of an error without pydantic's branch tags, and the keys allowed at its end."""
+    schema = model.model_json_schema()
+    node: dict[str, Any] = schema
+    shown: list[str] = []
+    for i, part in enumerate(loc):
+        node = _resolve(node, schema)
+        tagged = _branch(node, part, schema)
+        if tagged is not None:
+            node = tagged
+            continue
+        shown.append(part)
+        if i < len(loc) - 1:
+            node = _child(node, part)
+    return ".".join(shown), sorted(_resolve(node, schema).get("properties", {}))
+
+
+def _resolve(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    return node
+
+
+def _branch(node: dict[str, Any], tag: str, schema: dict[str, Any]) -> dict[str, Any] | None:
+    for option in (_resolve(o, schema) for o in node.get("oneOf", ())):
+        properties = option.get("properties", {})
+        if properties.get("kind", {}).get("const") == tag:
+            return option
+        if (tag, "subtract" in properties) in {("subtract", True), ("segment", False)}:
+            return option
+    return None
+
+
+def _child(node: dict[str, Any], part: str) -> dict[str, Any]:
+    for child in (
+        node.get("properties", {}).get(part),
+        *node.get("patternProperties", {}).values(),
+        node.get("additionalProperties"),
+        node.get("items"),
+    ):
+        if isinstance(child, dict):
+            return child
+    return {}
+
+
+def _yaml(path: Path) -> Mapping[str, object]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadConfig(f"{path}: cannot be read ({error.strerror}). Check the path") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadConfig(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(data, dict):
+        raise BadConfig(f"{path}: holds no keys; allowed: see `voxelmill schema`")
+    return data
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` is a URL, not a local path."""
+    return "://" in text
+
+
+def locate(name: str, beside: Path) -> str:
+    """Resolve a path in a file: as seen from the file's folder if it is there, else from here."""
+    if is_url(name) or Path(name).is_absolute():
+        return name
+    candidate = beside / name
+    return str(candidate) if candidate.exists() else name
+
+
+def load_sheet(config: Config, config_path: str | Path) -> list[Row]:
+    """Read the sheet of datasets.
+
+    Raises
+    ------
+    BadConfig
+        The sheet is absent or empty, a column is missing or unknown, a name is unfit or given
+        twice, or a local path is not there.
+    """
+    sheet = Path(locate(config.datasets, Path(config_path).parent))
+    try:
+        lines = sheet.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise BadConfig(
+            f"{config_path}: datasets: {sheet} cannot be read ({error.strerror}). Check the path"
+        ) from None
+    delimiter = "," if sheet.suffix == ".csv" else "\t"
+    table = list(csv.DictReader((x for x in lines if x.strip()), delimiter=delimiter))
+    if not table:
+        raise BadConfig(f"{sheet}: no line; allowed: a header (dataset, url) and a line a dataset")
+    rows: list[Row] = []
+    for i, line in enumerate(table, start=2):
+        rows.append(_row(line, f"{sheet}:{i}", sheet.parent))
+        if rows[-1].dataset in {r.dataset for r in rows[:-1]}:
+            raise BadConfig(
+                f"{sheet}:{i}: dataset '{rows[-1].dataset}' is there already. Rename it"
+            )
+    return rows
+
+
+def _row(line: Mapping[str, str], place: str, beside: Path) -> Row:
+    unknown = [str(c) for c in line if c not in SHEET_COLUMNS]
+    if unknown or not {"dataset", "url"} <= set(line):
+        found = ", ".join(str(c) for c in line)
+        raise BadConfig(f"{place}: columns {found}; allowed: dataset, url [, plate_map]")
+    name = (line["dataset"] or "").strip()
+    if not name or name.startswith(".") or not all(c.isalnum() or c in "._-" for c in name):
+        raise BadConfig(f"{place}: dataset '{name}'; allowed: letters, digits and . _ -")
+    url = locate((line["url"] or "").strip(), beside)
+    plate_map = locate((line.get("plate_map") or "").strip(), beside)
+    for path in (url, plate_map):
+        if path and not is_url(path) and not Path(path).exists():
+            raise BadConfig(f"{place}: {path} is not there. Check the path")
+    if not url:
+        raise BadConfig(f"{place}: no url; allowed: a local path or http(s)://")
+    return Row(name, url, plate_map if (line.get("plate_map") or "").strip() else "")

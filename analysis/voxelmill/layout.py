@@ -1,0 +1,83 @@
+"""Where everything lies under ``results/``: the one place that knows.
+
+results/manifest.parquet                 one row an image, all datasets
+results/<dataset>/batches/<batch>.json
+results/<dataset>/labels.ome.zarr/<image>/labels/<object set>
+results/<dataset>/objects/<object set>/<batch>.parquet
+results/<dataset>/qc/<batch>.parquet
+results/<dataset>/index/<batch>.parquet  where each object lies
+results/<dataset>/{images,wells}.parquet, report.html
+results/<dataset>/records/<step>/<batch>.json, records/{aggregate,report}.json
+results/<dataset>/scratch/               of running steps; gone when they finish
+results/records/check.json               the verdict over all datasets
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one dataset's results."""
+
+    root: Path
+
+    @classmethod
+    def of_batch(cls, batch_file: Path) -> "Layout":
+        """Layout that a batch file ``<root>/batches/<batch>.json`` belongs to."""
+        return cls(batch_file.parent.parent)
+
+    def batch(self, batch: str) -> Path:
+        """Batch file."""
+        return self.root / "batches" / f"{batch}.json"
+
+    @property
+    def labels(self) -> Path:
+        """Root of the labels."""
+        return self.root / "labels.ome.zarr"
+
+    def objects(self, name: str, batch: str) -> Path:
+        """Table of one object set and batch."""
+        return self.root / "objects" / name / f"{batch}.parquet"
+
+    def qc(self, batch: str) -> Path:
+        """QC table of one batch."""
+        return self.root / "qc" / f"{batch}.parquet"
+
+    def index(self, batch: str) -> Path:
+        """Table of where the objects of one batch lie."""
+        return self.root / "index" / f"{batch}.parquet"
+
+    @property
+    def images(self) -> Path:
+        """One row an image: status, counts, QC, flags."""
+        return self.root / "images.parquet"
+
+    @property
+    def wells(self) -> Path:
+        """One row a well."""
+        return self.root / "wells.parquet"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.root / "report.html"
+
+    def record(self, step: str, batch: str = "") -> Path:
+        """Record of a step, of one batch or of the dataset."""
+        records = self.root / "records"
+        return records / step / f"{batch}.json" if batch else records / f"{step}.json"
+
+    def scratch(self, step: str, batch: str) -> Path:
+        """Ledger and scratch files of a running step."""
+        return self.root / "scratch" / f"{step}-{batch}"
+
+
+def manifest(results: Path) -> Path:
+    """Table of all images of all datasets."""
+    return results / "manifest.parquet"
+
+
+def verdict(results: Path) -> Path:
+    """Record of the final check."""
+    return results / "check.json"

@@ -1,0 +1,145 @@
+"""Measure objects whole: for one box, all features of the objects that its block owns.
+
+The block whose core holds an object's first voxel owns it and reads the box that contains all it
+owns. There is no merging arithmetic, so values do not depend on blocks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxelmill.blocks import Box, Grid
+from voxelmill.features import Feature
+from voxelmill.kernels.objects import keep, present
+from voxelmill.plugin import Array, BadConfig, Index, Labels, Pixels, Spacing
+from voxelmill.stages import Frame
+from voxelmill.stitch import Ints
+
+COUNT = "voxels"
+
+
+@dataclass(frozen=True)
+class Owned:
+    """The objects of one set that one block owns."""
+
+    name: str
+    ids: Ints
+    box: Box
+
+
+@dataclass(frozen=True)
+class MeasureTask:
+    """Everything a worker needs to measure the objects that one block of a frame owns."""
+
+    frame: Frame
+    channels: tuple[str, ...]
+    features: tuple[Feature, ...]
+    owned: tuple[Owned, ...]
+    file: str
+
+
+def measure_objects(
+    labels: Labels,
+    image: Mapping[str, Pixels],
+    features: Sequence[Feature],
+    spacing_um: Spacing,
+    origin: Index = (0, 0, 0),
+) -> dict[str, Array]:
+    """Apply feature families to one box.
+
+    Parameters
+    ----------
+    labels : (z, y, x) int32 array
+    image : mapping of str to (z, y, x) array
+        Pixels by channel name.
+    features : sequence of Feature
+    spacing_um : tuple of float
+        Voxel size along z, y, x in micrometres.
+    origin : tuple of int
+        First voxel of the box in the whole image, added to columns that are positions.
+
+    Returns
+    -------
+    dict of str to (n_objects,) array
+        ``ObjectNumber`` and all columns of all families, in ascending label order.
+
+    Raises
+    ------
+    BadConfig
+        Two families make the same column.
+    """
+    channels = list(image)
+    table: dict[str, Array] = {"ObjectNumber": present(labels)}
+    for feature in features:
+        values = feature(labels, image, spacing_um)
+        positions = feature.positions(channels)
+        for column in feature.columns(channels):
+            if column in table:
+                raise BadConfig(f"features: two families make '{column}'. Remove one")
+            shift = origin[positions[column]] if column in positions else 0
+            table[column] = values[column] + shift if shift else values[column]
+    return table
+
+
+def measure_block(task: MeasureTask) -> int:
+    """Measure what one block owns, all object sets in one read of the pixels; save as ``.npz``."""
+    frame, bounds = task.frame, _union([o.box for o in task.owned])
+    pixels = frame.source.read(frame.t, range(len(task.channels)), bounds)
+    saved: dict[str, Array] = {}
+    for owned in task.owned:
+        labels = keep(frame.target.read(owned.name, frame.t, owned.box), owned.ids)
+        part = owned.box.within(bounds).slices
+        image = {
+            c: np.ascontiguousarray(p[part]) for c, p in zip(task.channels, pixels, strict=True)
+        }
+        table = measure_objects(
+            labels, image, task.features, frame.source.spacing_um, owned.box.start
+        )
+        saved |= {f"{owned.name}/{column}": values for column, values in table.items()}
+    Path(task.file).parent.mkdir(parents=True, exist_ok=True)
+    part_file = Path(task.file + ".part")
+    with part_file.open("wb") as file:
+        np.savez(file, **saved)  # type: ignore[arg-type]
+    part_file.replace(task.file)
+    return sum(o.ids.size for o in task.owned)
+
+
+def owners(index: Mapping[str, NDArray[np.int64]], grid: Grid) -> dict[Index, list[Owned]]:
+    """Assign every object to the block whose core holds its first voxel.
+
+    Parameters
+    ----------
+    index : mapping of str to (n, 11) int64 array
+        Rows of `stages.INDEX_COLUMNS` by object set, ascending id.
+    grid : Grid
+        Blocks of the frame.
+
+    Returns
+    -------
+    dict of tuple to list of Owned
+        By block, in raster order; blocks that own nothing are left out.
+    """
+    found: dict[Index, list[Owned]] = {}
+    for name, rows in index.items():
+        block = rows[:, 1:4] // np.asarray(grid.size)
+        _, group = np.unique(block, axis=0, return_inverse=True)
+        for g in range(int(group.max(initial=-1)) + 1):
+            mine = rows[group.ravel() == g]
+            z, y, x = (int(v) for v in mine[0, 1:4] // np.asarray(grid.size))
+            start, stop = mine[:, 4:7].min(axis=0), mine[:, 7:10].max(axis=0)
+            box = Box((int(start[0]), int(start[1]), int(start[2])),
+                      (int(stop[0]), int(stop[1]), int(stop[2])))  # fmt: skip
+            found.setdefault((z, y, x), []).append(Owned(name, mine[:, 0], box))
+    return dict(sorted(found.items()))
+
+
+def _union(boxes: Sequence[Box]) -> Box:
+    starts, stops = zip(*((b.start, b.stop) for b in boxes), strict=True)
+    (z0, y0, x0), (z1, y1, x1) = (
+        map(min, zip(*starts, strict=True)),
+        map(max, zip(*stops, strict=True)),
+    )
+    return Box((z0, y0, x0), (z1, y1, x1))

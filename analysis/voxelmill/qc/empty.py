@@ -1,0 +1,79 @@
+"""Emptiness: whether anything in the image stands out from noise.
+
+In: one channel; volumes are judged on their middle plane. Out: the noise level and the share of
+the plane, in blocks of 8 x 8 pixels, that differs from its surroundings by more than noise can.
+Second differences of block means are used, so that neither uneven light nor a camera offset counts
+as structure, and means of 64 pixels, so that hot pixels hardly do. The criterion is absolute: a
+plate of empty wells is all flagged.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from voxelmill.kernels.measure_quality import (
+    block_contrast,
+    block_means,
+    middle_plane,
+    noise_level,
+)
+from voxelmill.plugin import Array, Pixels, Spacing
+from voxelmill.qc import Metric
+
+NOISE = "ImageQuality_Noise"
+STRUCTURED = "ImageQuality_PercentStructured"
+BLOCK = 8
+SECOND_DIFFERENCE = math.sqrt(6)
+"""Standard deviation of a - 2 b + c for independent a, b, c of standard deviation 1."""
+ROUNDING = 1 / math.sqrt(12)
+"""Standard deviation of rounding to whole grey values: noise of an integer image is no less."""
+
+
+class Empty(Metric):
+    """Share of the image with structure above noise; flags images without any."""
+
+    kind: Literal["empty"] = "empty"
+    source: ClassVar[str] = "Noise: Immerkær 1996, doi:10.1006/cviu.1996.0060"
+    min_percent: float = Field(default=0.05, ge=0, le=100)
+    """Percent of the blocks that must show structure: about 10 in a field of 1080 x 1080."""
+    min_deviations: float = Field(default=6.0, gt=0)
+    """Standard errors of noise by which a block must differ from its neighbours."""
+
+    def columns(self) -> dict[str, str]:
+        """Columns of this metric → unit."""
+        return {NOISE: "intensity", STRUCTURED: "%"}
+
+    def __call__(self, image: Pixels, spacing_um: Spacing) -> dict[str, float]:
+        """Measure one channel; `spacing_um` is not used.
+
+        Parameters
+        ----------
+        image : (z, y, x) array
+            Pixels of one channel; the middle plane counts.
+        spacing_um : tuple of float
+            Ignored.
+
+        Returns
+        -------
+        dict of str to float
+            NaN where the plane has a NaN or is below 24 px a side.
+        """
+        plane = middle_plane(image)
+        if min(plane.shape) < 3 * BLOCK:
+            return {NOISE: math.nan, STRUCTURED: math.nan}
+        noise = noise_level(plane)
+        if image.dtype.kind in "iu":
+            noise = max(noise, ROUNDING)
+        contrast = np.abs(block_contrast(block_means(plane, BLOCK))).max(axis=0)
+        limit = self.min_deviations * SECOND_DIFFERENCE * noise / BLOCK
+        share = math.nan if math.isnan(noise) else 100 * float((contrast > limit).mean())
+        return {NOISE: noise, STRUCTURED: share}
+
+    def flags(self, values: Mapping[str, Array]) -> dict[str, NDArray[np.bool_]]:
+        """`Empty`: less structure than `min_percent`."""
+        share = np.asarray(values[STRUCTURED], dtype=np.float64)
+        return {"Empty": share < self.min_percent}

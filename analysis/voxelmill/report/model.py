@@ -1,0 +1,80 @@
+"""What a report is made of: plain values and arrays, no files.
+
+In: whatever gathered them (a step, a notebook, a test). Out: the argument of
+:func:`voxelmill.report.render`. Every text here is untrusted: names come from images and sheets.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxelmill.plugin import Array
+
+Status = Literal["ok", "quarantined"]
+
+
+@dataclass(frozen=True)
+class FieldRow:
+    """One image: what was found in it and what is wrong with it.
+
+    `counts` is objects by set; `qc` is QC column → value (NaN where undefined); `flags` are faults,
+    written ``channel: Fault`` where they belong to one channel. A quarantined image has a `reason`.
+    """
+
+    image: str
+    well: str
+    site: str
+    status: Status = "ok"
+    reason: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    qc: Mapping[str, float] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """Small version of one image and its objects.
+
+    `pixels` is (c, y, x) in the image's dtype; `labels` is set → (y, x) int32, 0 = background, in
+    the same sampling; `pixel_size_um` is the width of a thumbnail pixel, None where unknown.
+    """
+
+    image: str
+    well: str
+    site: str
+    pixels: Array
+    labels: Mapping[str, NDArray[np.int32]]
+    channels: tuple[str, ...]
+    pixel_size_um: float | None = None
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything one report shows.
+
+    `rows` and `columns` name the plate's layout and are empty for data that are not a plate.
+    `wells` is the well table by column, with ``Metadata_Well``; `units` is column → unit for it and
+    for the QC columns; `limits` is QC column → (low, high) beyond which an image is flagged;
+    `channels` are the dataset's, default those of the first thumbnail; `command` reproduces the
+    run; `links` is text → relative or http(s) address.
+    """
+
+    dataset: str
+    plate: str = ""
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    fields: tuple[FieldRow, ...] = ()
+    wells: Mapping[str, Sequence[object] | Array] = field(default_factory=dict)
+    thumbnails: tuple[Thumbnail, ...] = ()
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    fitted: Mapping[str, object] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+    command: str = ""

@@ -1,0 +1,1 @@
+"""One file a step: read the batch, run, write the record."""

@@ -1,0 +1,108 @@
+"""What *aggregate*, *report* and *check* read: the finished batches of one dataset."""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from voxelmill.aggregation import normal_well
+from voxelmill.batch import Batch, Item
+from voxelmill.layout import Layout
+from voxelmill.plugin import BadInput
+from voxelmill.steps.work import read_batch
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """One dataset: its batches, and which images are quarantined for what reason."""
+
+    layout: Layout
+    batches: tuple[Batch, ...]
+    quarantined: Mapping[str, str]
+
+    @property
+    def items(self) -> list[Item]:
+        """All images in plate order."""
+        return [item for batch in self.batches for item in batch.items]
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset."""
+        return self.batches[0].dataset
+
+
+def gather(batch_files: Sequence[Path]) -> Gathered:
+    """Read batches and the records of their steps.
+
+    Raises
+    ------
+    BadInput
+        A batch file or record is absent.
+    """
+    if not batch_files:
+        raise BadInput("no batch files given; allowed: results/<dataset>/batches/*.json")
+    layout = Layout.of_batch(batch_files[0])
+    batches = tuple(read_batch(file) for file in sorted(batch_files))
+    reasons: dict[str, str] = {}
+    for batch in batches:
+        for step in ("measure", "segment", "qc"):
+            for image, found in read_record(layout.record(step, batch.name))["images"].items():
+                if found["status"] == "quarantined":
+                    reasons.setdefault(image, found["reason"])
+    return Gathered(layout, batches, reasons)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read the record of a step.
+
+    Raises
+    ------
+    BadInput
+        It is absent or damaged.
+    """
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: no record ({error}). Run the workflow again") from None
+    return found
+
+
+def read_plate_map(path: Path) -> dict[str, dict[str, str]]:
+    """Read treatments by well.
+
+    Parameters
+    ----------
+    path : Path
+        CSV or TSV with a column ``well`` (or ``Metadata_Well``); all others are kept, as
+        ``Metadata_<column>``.
+
+    Raises
+    ------
+    BadInput
+        No such column, or a well twice.
+    """
+    text = path.read_text(encoding="utf-8-sig")
+    lines = text.splitlines()
+    delimiter = "\t" if "\t" in lines[0] else ","
+    found: dict[str, dict[str, str]] = {}
+    for row in csv.DictReader(lines, delimiter=delimiter):
+        key = next((c for c in row if c.lower() in ("well", "metadata_well")), None)
+        if key is None:
+            raise BadInput(f"{path}: columns {', '.join(row)}; allowed: one is called 'well'")
+        well = normal_well(row[key])
+        if well in found:
+            raise BadInput(f"{path}: well {well} twice; allowed: one line a well")
+        found[well] = {_named(c): v or "" for c, v in row.items() if c != key}
+    return found
+
+
+def _named(column: str) -> str:
+    return column if column.startswith("Metadata_") else f"Metadata_{column.strip()}"
+
+
+def channels_of(columns: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Channels that QC columns ``<name>_<channel>`` speak of, in order."""
+    found = [c.removeprefix(f"{n}_") for c in columns for n in names if c.startswith(f"{n}_")]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,106 @@
+"""What the Snakefile needs to know: batches, paths and parameters. Runs before the DAG is built.
+
+In: the configuration as Snakemake has read it. Out: `Prepared`; the rules hold no logic.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from voxelmill.config import Config
+from voxelmill.configfile import load_sheet, parse
+from voxelmill.layout import Layout, manifest, verdict
+from voxelmill.steps.scan import listed, scan
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked configuration and the batches of its datasets."""
+
+    config: Config
+    batches: Mapping[str, tuple[str, ...]]
+    plate_maps: Mapping[str, str]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Names of the datasets."""
+        return list(self.batches)
+
+    @property
+    def objects(self) -> list[str]:
+        """Names of the object sets."""
+        return list(self.config.objects)
+
+    @property
+    def execution(self) -> str:
+        """JSON of the settings that never change a result."""
+        return _json(self.config.model_dump(mode="json", include={"blocks", "compute"}))
+
+    def settings(self, step: str) -> str:
+        """JSON of the settings that change what `step` computes."""
+        return _json(self.config.part(step))
+
+    def layout(self, dataset: str) -> Layout:
+        """Paths of one dataset's results."""
+        return Layout(Path(self.config.results) / dataset)
+
+    def threads(self, cores: int) -> int:
+        """Threads a job: more than one only where there are fewer batches than cores."""
+        return max(1, cores // max(1, sum(map(len, self.batches.values()))))
+
+    def outputs(self, dataset: str) -> Iterator[tuple[Path, Path]]:
+        """Yield every file that Snakemake tracks, with a record made from it later (or itself)."""
+        layout = self.layout(dataset)
+        aggregated, reported = layout.record("aggregate"), layout.record("report")
+        for batch in self.batches[dataset]:
+            measured = layout.record("measure", batch)
+            yield from (
+                (p, measured) for p in (layout.record("segment", batch), layout.index(batch))
+            )
+            tables = [layout.objects(name, batch) for name in self.objects]
+            quality = [layout.record("qc", batch), layout.qc(batch)]
+            yield from ((p, aggregated) for p in (measured, *tables, *quality))
+        yield from ((p, reported) for p in (aggregated, layout.images, layout.wells))
+        yield from ((p, reported) for p in (reported, layout.report))
+
+    def holes(self) -> list[Path]:
+        """Absent files whose successors are there: re-made on their own, since bytes recur."""
+        found = (pair for dataset in self.datasets for pair in self.outputs(dataset))
+        return [p for p, later in found if not p.exists() and later.exists() and later != p]
+
+    @property
+    def verdict(self) -> Path:
+        """Record of the final check."""
+        return verdict(Path(self.config.results))
+
+
+def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = True) -> Prepared:
+    """Check the configuration and find the batches.
+
+    Parameters
+    ----------
+    config : mapping
+        As Snakemake has read it; empty (``snakemake --lint``) means no datasets.
+    config_path : path
+        File it came from.
+    main : bool
+        Whether this is Snakemake's main process, which scans; jobs only list.
+
+    Raises
+    ------
+    BadConfig, BadInput
+        A mistake, before any job starts.
+    """
+    if not config:
+        return Prepared(Config.model_construct(datasets="", objects={}), {}, {})
+    checked = parse(Config, dict(config), str(config_path))
+    plate_maps = {r.dataset: r.plate_map for r in load_sheet(checked, config_path) if r.plate_map}
+    if main or not manifest(Path(checked.results)).exists():
+        return Prepared(checked, scan(checked, config_path).batches, plate_maps)
+    return Prepared(checked, listed(checked, config_path), plate_maps)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,74 @@
+"""Step *qc*: pixels of a batch → one row an image and time point with all QC values.
+
+In: batch file, settings ``qc``. Out: ``qc/<batch>.parquet`` and the record. Judging images needs
+the whole plate and happens in *aggregate*.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxelmill.config import Settings
+from voxelmill.ends import FileTarget
+from voxelmill.ledger import write_json
+from voxelmill.quality import QualityTask, columns, quality
+from voxelmill.stages import Frame
+from voxelmill.steps.work import Execution, record, start
+from voxelmill.tables import write_table
+
+
+def qc(batch_file: Path, out: Path, settings: Settings, execution: Execution) -> None:
+    """Compute QC values of all images of a batch and write the record `out`.
+
+    Raises
+    ------
+    BlocksFailed
+        Images failed for another reason than their data.
+    """
+    with start("qc", batch_file, settings, execution) as work:
+        refused = {o.item.path: o.reason for o in work.images if o.image is None}
+        tasks = {
+            f"{o.item.path}@{t}": (
+                QualityTask(
+                    Frame(
+                        f"{o.item.path}@{t}", work.source(image), FileTarget("", 0, (0, 0, 0)), t
+                    ),
+                    image.channels,
+                    tuple(settings.qc.metrics),
+                ),
+            )
+            for o, image in work.usable
+            for t in range(image.shape[0])
+        }
+        outcomes = work.pool.run("qc", quality, tasks, work.ledger)
+        for key, outcome in outcomes.items():
+            if outcome.reason is not None:
+                refused.setdefault(key.split("@")[0], outcome.reason)
+        units = columns(
+            settings.qc.metrics,
+            list(dict.fromkeys(c for _, image in work.usable for c in image.channels)),
+        )
+        rows = [
+            (o.item, t, outcomes[f"{o.item.path}@{t}"].value)
+            for o, image in work.usable
+            for t in range(image.shape[0])
+            if o.item.path not in refused
+        ]
+        table: dict[str, Any] = {
+            "Metadata_Plate": [i.plate or work.batch.dataset for i, _, _ in rows],
+            "Metadata_Well": [i.well for i, _, _ in rows],
+            "Metadata_Site": [i.site for i, _, _ in rows],
+            "Metadata_Image": [i.path for i, _, _ in rows],
+            "Metadata_Timepoint": np.asarray([t for _, t, _ in rows], np.int64),
+        }
+        table |= {c: np.asarray([v.get(c, np.nan) for _, _, v in rows], float) for c in units}
+        write_table(work.layout.qc(work.batch.name), table, units)
+        images = {
+            o.item.path: {"status": "quarantined", "reason": refused[o.item.path]}
+            if o.item.path in refused
+            else {"status": "ok", "input": o.digest}
+            for o in work.images
+        }
+        write_json(out, record(work, "qc", images))
+        work.ledger.discard()

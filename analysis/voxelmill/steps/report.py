@@ -1,0 +1,118 @@
+"""Step *report*: tables, thumbnails and parameters of one dataset → ``report.html``."""
+
+import math
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from voxelmill.config import Settings
+from voxelmill.ledger import write_json
+from voxelmill.objecttable import prefix
+from voxelmill.report import render
+from voxelmill.report.model import FieldRow, ReportData
+from voxelmill.steps.gather import Gathered, channels_of, gather, read_record
+from voxelmill.steps.thumbnails import choose, thumbnail
+from voxelmill.tables import read_table, rows, units
+
+MOST_THUMBNAILS = 48
+"""Keeps the report of a large plate below 15 MB."""
+VERSIONS = ("voxelmill", "numpy", "scipy", "numba", "opencv-python-headless", "zarr", "snakemake")
+
+
+def report(batch_files: Sequence[Path], out: Path, settings: Settings, command: str = "") -> None:
+    """Write the report of one dataset and the record `out`.
+
+    Raises
+    ------
+    BadInput, StoreUnavailable
+        A record or table is absent or damaged.
+    """
+    found = gather(batch_files)
+    data = _data(found, settings, command)
+    html = render(data)
+    part = found.layout.report.with_suffix(".part")
+    part.write_text(html, encoding="utf-8")
+    part.replace(found.layout.report)
+    write_json(
+        out,
+        {
+            "step": "report",
+            "dataset": found.dataset,
+            "settings": settings.part("report"),
+            "images": len(found.items),
+            "quarantined": dict(found.quarantined),
+            "thumbnails": len(data.thumbnails),
+        },
+    )
+
+
+def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
+    images = read_table(found.layout.images)
+    names = [c for metric in settings.qc.metrics for c in metric.columns()]
+    shown = choose(found.items, set(found.quarantined), MOST_THUMBNAILS)
+    batch_of = {item.path: batch for batch in found.batches for item in batch.items}
+    segmented = {
+        image: entry
+        for batch in found.batches
+        for image, entry in read_record(found.layout.record("segment", batch.name))[
+            "images"
+        ].items()
+    }
+    return ReportData(
+        dataset=found.dataset,
+        plate=next((i.plate for i in found.items if i.plate), ""),
+        rows=tuple(dict.fromkeys(i.row for i in found.items if i.row)),
+        columns=tuple(dict.fromkeys(i.column for i in found.items if i.column)),
+        fields=tuple(_field(row, settings) for row in rows(images)),
+        wells=read_table(found.layout.wells),
+        thumbnails=tuple(
+            thumbnail(batch_of[i.path], i, found.layout.labels, list(settings.objects))
+            for i in shown
+        ),
+        parameters=settings.part("report"),
+        fitted=_fitted(segmented, settings),
+        versions={name: version(name) for name in VERSIONS},
+        warnings=_seams(segmented),
+        units=units(found.layout.wells),
+        channels=tuple(channels_of(images, names)),
+        command=command,
+    )
+
+
+def _field(row: dict[str, Any], settings: Settings) -> FieldRow:
+    counts = {name: row[f"Metadata_Count_{prefix(name)}"] for name in settings.objects}
+    lost = row["Metadata_Status"] == "quarantined"
+    return FieldRow(
+        image=row["Metadata_Image"],
+        well=row["Metadata_Well"],
+        site=row["Metadata_Site"],
+        status="quarantined" if lost else "ok",
+        reason=row["Metadata_Reason"],
+        counts={n: int(c) for n, c in counts.items() if not math.isnan(c)},
+        qc={c: v for c, v in row.items() if not c.startswith("Metadata_")},
+        flags=tuple(f for f in row["Metadata_Flags"].split("; ") if f),
+    )
+
+
+def _fitted(segmented: dict[str, Any], settings: Settings) -> dict[str, object]:
+    """Fitted parameters of the first usable image, by object set: the record has them all."""
+    for image, entry in segmented.items():
+        if entry["status"] == "ok":
+            return {"image": image} | {
+                name: entry["objects"][name]["fitted"][0] for name in settings.objects
+            }
+    return {}
+
+
+def _seams(segmented: dict[str, Any]) -> tuple[str, ...]:
+    """Warn about objects that a block seam may have cut."""
+    found = []
+    for image, entry in segmented.items():
+        for name, done in entry.get("objects", {}).items():
+            if n := sum(done["seams"]):
+                found.append(
+                    f"{image}: {n} {name} are larger than the halo and may be cut at block seams. "
+                    "Raise the segmenter's diameter or blocks.size"
+                )
+    return tuple(found)

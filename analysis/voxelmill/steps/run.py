@@ -1,0 +1,110 @@
+"""`voxelmill run`: check, scan, then Snakemake; at the end what was found and what was lost."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from voxelmill.config import Config
+from voxelmill.configfile import load_config
+from voxelmill.layout import Layout
+from voxelmill.plugin import BadConfig
+from voxelmill.steps.gather import read_record
+from voxelmill.steps.prepare import Prepared, prepare
+from voxelmill.steps.watch import watch
+
+
+def home(part: str) -> Path:
+    """Folder of the workflow, profiles or configs: in the installed package, or the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / part
+    return inside if inside.is_dir() else package.parents[1] / part
+
+
+def run(
+    config_path: Path,
+    *,
+    profile: str | None = None,
+    cores: int | None = None,
+    retry_quarantined: bool = False,
+    extra: Sequence[str] = (),
+) -> int:
+    """Run the workflow.
+
+    Parameters
+    ----------
+    config_path : Path
+    profile : str, optional
+        Folder of a Snakemake profile; default: ``profiles/local``.
+    cores : int, optional
+        Cores to use here; default: the profile's.
+    retry_quarantined : bool
+        Try quarantined images again, after they were mended.
+    extra : sequence of str
+        Options for Snakemake.
+
+    Returns
+    -------
+    int
+        Snakemake's exit code.
+
+    Raises
+    ------
+    BadConfig, BadInput
+        A mistake, before any job starts.
+    """
+    config = load_config(config_path)
+    folder = Path(profile) if profile else home("profiles") / "local"
+    if not any((folder / f"config{s}").exists() for s in (".yaml", ".v8+.yaml", ".v9+.yaml")):
+        raise BadConfig(f"--profile {folder}: no config.yaml in it; see profiles/local for one")
+    prepared = prepare(config.model_dump(mode="json"), config_path)
+    if retry_quarantined:
+        _forget_quarantined(prepared)
+    snakefile = str(home("workflow") / "Snakefile")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile,
+               "--configfile", str(config_path), "--workflow-profile", str(folder)]  # fmt: skip
+    command += ["--cores", str(cores)] if cores else []
+    if holes := prepared.holes():
+        targets = [str(path) for path in holes]
+        code = subprocess.run([*command, *extra, "--", *targets], check=False).returncode  # noqa: S603
+        if code:
+            return code
+    code = watch([*command, *extra], prepared)
+    sys.stdout.write("\n".join(summary(config, prepared)) + "\n")
+    return code
+
+
+def _forget_quarantined(prepared: Prepared) -> None:
+    """Remove the records of batches with quarantined images, so that they are made again."""
+    prepared.verdict.unlink(missing_ok=True)
+    for dataset in prepared.datasets:
+        layout = prepared.layout(dataset)
+        for batch in prepared.batches[dataset]:
+            files = [layout.record(step, batch) for step in ("qc", "segment", "measure")]
+            found = [read_record(file)["images"].values() for file in files if file.exists()]
+            if any(i["status"] == "quarantined" for images in found for i in images):
+                for file in [*files, layout.record("aggregate"), layout.record("report")]:
+                    file.unlink(missing_ok=True)
+
+
+def summary(config: Config, prepared: Prepared) -> list[str]:
+    """Lines for the terminal: images, objects, quarantine and report of each finished dataset."""
+    lines = []
+    for dataset in prepared.datasets:
+        layout: Layout = prepared.layout(dataset)
+        if not layout.record("aggregate").exists():
+            lines.append(f"{dataset}: not finished")
+            continue
+        found = read_record(layout.record("aggregate"))
+        images = ", ".join(f"{n} {state}" for state, n in found["images"].items())
+        counts = ", ".join(f"{n} {name}" for name, n in found["counts"].items())
+        lines.append(f"{dataset}: {images} images; {counts}")
+        lines += [f"  quarantined {i or 'image'}: {r}" for i, r in found["quarantined"].items()]
+        lines.append(f"  report: {layout.report}")
+    lost = sum(line.startswith("  quarantined") for line in lines)
+    if lost > config.max_quarantined:
+        lines.append(
+            f"{lost} images quarantined; allowed: {config.max_quarantined} (max_quarantined). "
+            "Mend them and run with --retry-quarantined"
+        )
+    return lines

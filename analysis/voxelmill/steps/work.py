@@ -1,0 +1,166 @@
+"""What all steps over a batch share: open its images, take inventories, start workers.
+
+An image that cannot be used (invalid metadata, absent chunks) gets a reason instead of pixels; the
+step records it as quarantined and goes on with the others.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voxelmill import __version__
+from voxelmill.batch import Batch, Item
+from voxelmill.config import Blocks, Compute, Settings
+from voxelmill.ends import StoreSource
+from voxelmill.layout import Layout
+from voxelmill.ledger import Ledger
+from voxelmill.plugin import BadConfig, BadInput, StoreUnavailable
+from voxelmill.progress import Progress
+from voxelmill.run import Pool, pool
+from voxelmill.store.inventory import inventory
+from voxelmill.store.read import Image, open_image
+
+
+class Execution(BaseModel):
+    """How a step runs: what never changes its results."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    blocks: Blocks = Blocks()
+    compute: Compute = Compute()
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One image of a batch: its metadata and inventory digest, or why it is quarantined."""
+
+    item: Item
+    image: Image | None
+    digest: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A started step."""
+
+    batch: Batch
+    layout: Layout
+    settings: Settings
+    execution: Execution
+    pool: Pool
+    ledger: Ledger
+    images: tuple[Opened, ...]
+
+    def source(self, image: Image) -> StoreSource:
+        """Pixels of an image; absent chunks are an error unless the settings say otherwise."""
+        return StoreSource(image, sparse=self.settings.sparse == "allow")
+
+    @property
+    def usable(self) -> list[tuple[Opened, Image]]:
+        """Images that could be opened."""
+        return [(o, o.image) for o in self.images if o.image is not None]
+
+
+def read_batch(path: Path) -> Batch:
+    """Read a batch file.
+
+    Raises
+    ------
+    BadInput
+        It is absent or no batch file.
+    """
+    try:
+        return Batch.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}). Run `voxelmill scan`") from None
+    except (ValueError, KeyError, TypeError):
+        raise BadInput(f"{path}: no batch file. Run `voxelmill scan` to make it anew") from None
+
+
+def read_execution(text: str, workers: int) -> Execution:
+    """Parse the ``--run`` option of a step.
+
+    Raises
+    ------
+    BadConfig
+        It is not the JSON of an `Execution`.
+    """
+    try:
+        return Execution.model_validate({**json.loads(text or "{}"), "workers": workers})
+    except (ValidationError, ValueError) as error:
+        raise BadConfig(f"--run: {' '.join(str(error).split())}") from None
+
+
+@contextmanager
+def start(step: str, batch_file: Path, settings: Settings, execution: Execution) -> Iterator[Work]:
+    """Open a batch for a step: workers, ledger and images."""
+    batch, layout = read_batch(batch_file), Layout.of_batch(batch_file)
+    identity = {
+        "step": step,
+        "batch": batch.as_json(),
+        "settings": settings.part(step),
+        "blocks": execution.blocks.model_dump(),
+        "version": __version__,
+    }
+    ledger = Ledger(layout.scratch(step, batch.name), identity)
+    with ledger, pool(execution.compute, execution.workers, Progress()) as workers:
+        tasks = {i.path: (batch.url, i, settings.sparse) for i in batch.items}
+        opened = workers.run(f"{step}: open", open_item, tasks)
+        images = tuple(
+            o.value if o.reason is None else Opened(i, None, reason=o.reason)
+            for i, o in zip(batch.items, opened.values(), strict=True)
+        )
+        yield Work(batch, layout, settings, execution, workers, ledger, images)
+
+
+def open_item(url: str, item: Item, sparse: str) -> Opened:
+    """Open one image and check that all its chunks are stored.
+
+    Raises
+    ------
+    BadInput, StoreUnavailable, AccessDenied
+        It cannot be used; the text says why.
+    """
+    image = open_image(url, item.path)
+    found = inventory(image)
+    if found.stored < found.expected and sparse == "refuse":
+        raise StoreUnavailable(
+            f"{image.place}: {found.expected - found.stored} of {found.expected} chunks absent "
+            f"(first: {found.missing[0]}). Restore them, or set `sparse: allow` if absent means 0"
+        )
+    return Opened(item, image, found.digest)
+
+
+def record(work: Work, step: str, images: dict[str, Any], **more: object) -> dict[str, Any]:
+    """Return what every record carries: no time, no host, no absolute path."""
+    return {
+        "step": step,
+        "dataset": work.batch.dataset,
+        "batch": work.batch.name,
+        "voxelmill": __version__,
+        "settings": work.settings.part(step),
+        "images": images,
+        **more,
+    }
+
+
+def channel_index(image: Image, channel: str) -> int:
+    """Index of a channel by its name, or by its number where no name is that number.
+
+    Raises
+    ------
+    BadInput
+        The image has no such channel.
+    """
+    if channel in image.channels:
+        return image.channels.index(channel)
+    if channel.isdigit() and int(channel) < len(image.channels):
+        return int(channel)
+    have = ", ".join(f"'{c}'" for c in image.channels)
+    raise BadInput(f"{image.place}: no channel '{channel}'; it has {have}. Set objects.*.channel")

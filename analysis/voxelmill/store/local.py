@@ -1,0 +1,76 @@
+"""A folder as `Objects`."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from voxelmill.plugin import AccessDenied, StoreUnavailable
+
+
+class LocalObjects:
+    """A folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def get(self, key: str) -> bytes | None:
+        """Content of a file; None where there is none."""
+        path = self._root / key
+        with _local_errors(path):
+            try:
+                return path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Content of each of several files."""
+        return [self.get(key) for key in keys]
+
+    def get_range(self, key: str, start: int, length: int) -> bytes | None:
+        """Part of a file."""
+        path = self._root / key
+        with _local_errors(path):
+            try:
+                with path.open("rb") as file:
+                    file.seek(start)
+                    return file.read(length)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
+
+    def sizes(self, prefix: str, keys: Iterable[str]) -> dict[str, int]:
+        """Size in bytes of each of `keys` under `prefix` that is stored; one walk of the folder."""
+        root = self._root / prefix
+        with _local_errors(root):
+            found = dict(_walk(str(root), ""))
+        return {key: found[key] for key in keys if key in found}
+
+    def zarr_store(self) -> Any:  # noqa: ANN401
+        """Return the same root as a read-only zarr store."""
+        from zarr.storage import LocalStore  # zarr takes longer to import than metadata to read
+
+        return LocalStore(self._root, read_only=True)
+
+
+def _walk(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
+    try:
+        entries = os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _walk(entry.path, f"{prefix}{entry.name}/")
+            elif entry.is_file():
+                yield prefix + entry.name, entry.stat().st_size
+
+
+@contextmanager
+def _local_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise AccessDenied(f"{path}: permission denied; must be readable.") from error
+    except OSError as error:
+        raise StoreUnavailable(f"{path}: {error.strerror or error}.") from error

@@ -1,0 +1,67 @@
+"""Bytes by key under one root: the only place that knows folders from web servers.
+
+In: the address of a dataset. Out: `Objects`, with one meaning of the three answers that matter:
+content, None (there is no such object), or an error (the store refused or did not answer). Never
+does one of them stand for another: a missing chunk that passes for an empty one becomes zeros.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from voxelmill.plugin import BadInput
+from voxelmill.store.http import HttpObjects
+from voxelmill.store.local import LocalObjects
+
+
+class Objects(Protocol):
+    """Objects under a root, by key with '/' between parts."""
+
+    def get(self, key: str) -> bytes | None:
+        """Content of an object; None where there is none."""
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Content of each of several objects."""
+
+    def get_range(self, key: str, start: int, length: int) -> bytes | None:
+        """Part of an object; shorter where the object ends, None where there is none."""
+
+    def sizes(self, prefix: str, keys: Iterable[str]) -> dict[str, int]:
+        """Size in bytes of each of `keys` under `prefix` that is stored."""
+
+    def zarr_store(self) -> Any:  # noqa: ANN401
+        """Return the same root as a read-only zarr store."""
+
+
+def is_url(text: str) -> bool:
+    """Tell whether an address names a protocol rather than a local path."""
+    return "://" in text
+
+
+def normalise(url: str | os.PathLike[str]) -> str:
+    """Return a dataset's address without a trailing slash."""
+    return os.fspath(url).rstrip("/") or "/"
+
+
+def join(*parts: str) -> str:
+    """Key from its parts; empty ones are left out."""
+    return "/".join(part for part in parts if part)
+
+
+@lru_cache(maxsize=64)
+def objects_at(url: str) -> Objects:
+    """Objects under `url`: a local folder or an http(s) address.
+
+    Raises
+    ------
+    BadInput
+        A protocol that is not read.
+    """
+    if not is_url(url):
+        return LocalObjects(Path(url))
+    if not url.startswith(("http://", "https://")):
+        scheme = url.split("://", 1)[0]
+        raise BadInput(f"{url}: {scheme}://; must be a local path, http:// or https://.")
+    return HttpObjects(url)

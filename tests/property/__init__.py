@@ -1,0 +1,1 @@
+"""Property tests: one law, many generated cases, a slow reference beside it."""

@@ -1,0 +1,36 @@
+rule aggregate:
+    input:
+        batches=of_batches(BATCH),
+        records=of_batches([f"{RECORDS}/qc/{{batch}}.json", f"{RECORDS}/measure/{{batch}}.json"]),
+        plate_map=plate_map,
+    output:
+        record=f"{RECORDS}/aggregate.json",
+        images=f"{RESULTS}/{{dataset}}/images.parquet",
+        wells=f"{RESULTS}/{{dataset}}/wells.parquet",
+    log:
+        f"{LOGS}/aggregate.log",
+    conda:
+        "../envs/voxelmill.yaml"
+    params:
+        settings=RUN.settings("aggregate"),
+        plate_map=lambda wildcards, input: [f"--plate-map={path}" for path in input.plate_map],
+    shell:
+        "voxelmill aggregate {input.batches:q} {params.plate_map:q} --record {output.record:q}"
+        " --config {params.settings:q} > {log:q} 2>&1"
+
+
+# Last: everything else is finished before a run ends non-zero for what it had to leave out.
+rule check:
+    input:
+        expand(f"{RECORDS}/aggregate.json", dataset=RUN.datasets),
+    output:
+        RUN.verdict,
+    log:
+        f"{RESULTS}/check.log",
+    conda:
+        "../envs/voxelmill.yaml"
+    params:
+        most=RUN.config.max_quarantined,
+    shell:
+        "voxelmill check {input:q} --record {output:q} --max-quarantined {params.most}"
+        " > {log:q} 2>&1"

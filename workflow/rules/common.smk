@@ -1,0 +1,45 @@
+from snakemake.exceptions import WorkflowError
+
+from voxelmill.plugin import VoxelmillError
+from voxelmill.steps.prepare import prepare
+
+CONFIG_FILE = str(next(iter(workflow.configfiles), "no --configfile given"))
+
+# Scanning happens here, in Snakemake's main process; jobs on other machines only list its result.
+try:
+    RUN = prepare(config, CONFIG_FILE, main=workflow.is_main_process)
+except VoxelmillError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = RUN.config.results
+RECORDS = f"{RESULTS}/{{dataset}}/records"
+LOGS = f"{RESULTS}/{{dataset}}/logs"
+BATCH = f"{RESULTS}/{{dataset}}/batches/{{batch}}.json"
+
+# Block sizes and workers never change a result: a global, not a parameter, so that they
+# rerun nothing.
+EXECUTION = RUN.execution
+
+
+wildcard_constraints:
+    dataset="[^/]+",
+    batch="[0-9]+",
+
+
+def of_batches(pattern):
+    """Input function: `pattern` filled in for every batch of a dataset."""
+
+    def paths(wildcards):
+        return expand(pattern, dataset=wildcards.dataset, batch=RUN.batches[wildcards.dataset])
+
+    return paths
+
+
+def plate_map(wildcards):
+    """Input function: the dataset's plate map, if it has one."""
+    return RUN.plate_maps.get(wildcards.dataset, [])
+
+
+def job_threads(wildcards):
+    """Threads of a batch job: all cores are used even where there are few batches."""
+    return RUN.threads(workflow.cores or 1)

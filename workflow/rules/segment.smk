@@ -1,0 +1,16 @@
+rule segment:
+    input:
+        BATCH,
+    output:
+        record=f"{RECORDS}/segment/{{batch}}.json",
+        index=f"{RESULTS}/{{dataset}}/index/{{batch}}.parquet",
+    log:
+        f"{LOGS}/segment/{{batch}}.log",
+    conda:
+        "../envs/voxelmill.yaml"
+    threads: job_threads
+    params:
+        settings=RUN.settings("segment"),
+    shell:
+        "voxelmill segment {input:q} --record {output.record:q} --config {params.settings:q}"
+        " --run {EXECUTION:q} --workers {threads} > {log:q} 2>&1"
