@@ -29,6 +29,8 @@ def tagged(branches: Mapping[str, type], pick: Callable[[object], str | None], w
     pydantic's plain union reports errors of every branch; this one only those of the branch meant.
     """
     options = tuple(Annotated[cls, Tag(tag)] for tag, cls in branches.items())
+    if len(options) == 1:
+        return options[0]
     union: Any = Union[options]  # noqa: UP007
     choice = Discriminator(
         pick,

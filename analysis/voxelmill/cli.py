@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help="OME-Zarr images in; labelled objects, feature tables, QC verdicts and a report out.",
     epilog="First time here: `voxelmill demo`, then open the report it names.",
@@ -95,6 +96,9 @@ def ingest_command(
         list[str] | None, typer.Option(help="Rename a channel: FOUND=NAME. Repeatable.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the plate.")] = None,
+    pages: Annotated[
+        Literal["z", "c", "t"], typer.Option(help="What the pages of a multi-page TIFF are.")
+    ] = "z",
     workers: Workers = 2,
 ) -> None:
     """Make an OME-Zarr plate of a folder of TIFFs."""
@@ -108,6 +112,7 @@ def ingest_command(
         z_step_um=z_step_um,
         channels=channel or [],
         name=name,
+        pages=pages,
         workers=workers,
     )
     typer.echo(text)

@@ -17,6 +17,7 @@ finished is in the ledger and is not done again.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,7 +139,7 @@ class Engine:
         if type(segmenter) is not Segmenter:
             halo = segmenter.halo(frame.source.spacing_um)
         size = (self._blocks.depth, self._blocks.size, self._blocks.size)
-        folder = self._ledger.folder / name / frame.key.replace("/", "_").replace("@", "_t")
+        folder = self._ledger.folder / name / quote(frame.key, safe="@")
         return Task(frame, name, channel, segmenter, Grid(shape, size, halo), str(folder))
 
     def _each_block(

@@ -82,7 +82,9 @@ def read_table(
 
 def _read(file: Path, columns: Sequence[str] | None) -> pa.Table:
     try:
-        return pq.read_table(file, columns=list(columns) if columns else None, partitioning=None)
+        # Not pq.read_table: it imports pandas where it is installed.
+        with pq.ParquetFile(file) as parquet:
+            return parquet.read(columns=list(columns) if columns else None)
     except (OSError, pa.ArrowInvalid) as error:
         raise StoreUnavailable(
             f"{file}: cannot be read ({error}). Delete it and run again"

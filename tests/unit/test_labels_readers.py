@@ -1,6 +1,8 @@
 """What we write, read by others: ome-zarr-models validates it, ome-zarr-py finds the labels."""
 
 import os
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -10,16 +12,19 @@ from ome_zarr.reader import Label, Reader
 from ome_zarr_models import open_ome_zarr
 
 from voxelmill.blocks import Box
+from voxelmill.plugin import Array, Labels
 from voxelmill.store import open_dataset, open_image, read_box
 from voxelmill.store.labels import create_labels, write_labels
 from voxelmill.store.plate import Field, write_plate
 from voxelmill.store.write import write_image
 
 SHAPE = (1, 700, 520)
+Plate: TypeAlias = tuple[Path, Array]
+Labelled: TypeAlias = tuple[Path, Labels]
 
 
 @pytest.fixture(params=["0.4", "0.5"])
-def plate(request, tmp_path):
+def plate(request: pytest.FixtureRequest, tmp_path: Path) -> Plate:
     pixels = np.random.default_rng(0).integers(0, 900, (1, 2, *SHAPE)).astype(np.uint16)
     place = tmp_path / "in" / "p.zarr"
     for path in ("B/02/0", "B/02/1"):
@@ -32,7 +37,7 @@ def plate(request, tmp_path):
 
 
 @pytest.fixture
-def labelled(tmp_path, plate):
+def labelled(tmp_path: Path, plate: Plate) -> Labelled:
     root, image = tmp_path / "out" / "labels.ome.zarr", "B/02/0"
     labels = np.kron(np.arange(35 * 26).reshape(1, 35, 26), np.ones((1, 20, 20))).astype(np.int32)
     source = os.path.relpath(plate[0] / image, root / image / "labels" / "nuclei")
@@ -44,7 +49,7 @@ def labelled(tmp_path, plate):
 
 
 @pytest.mark.filterwarnings("error")
-def test_models_accept_plate_well_and_image(plate):
+def test_models_accept_plate_well_and_image(plate: Plate) -> None:
     place, _ = plate
     for path, kind in (("", "HCS"), ("B/02", "Well"), ("B/02/0", "Image")):
         model = open_ome_zarr(zarr.open_group(place / path if path else place, mode="r"))
@@ -52,7 +57,7 @@ def test_models_accept_plate_well_and_image(plate):
 
 
 @pytest.mark.filterwarnings("error")
-def test_models_accept_labels(labelled):
+def test_models_accept_labels(labelled: Labelled) -> None:
     folder, _ = labelled
     label = open_ome_zarr(zarr.open_group(folder / "nuclei", mode="r"))
     assert type(label).__name__ == "ImageLabel"
@@ -62,7 +67,7 @@ def test_models_accept_labels(labelled):
     assert scales == [[0.5, 0.5], [1.0, 1.0], [2.0, 2.0]]
 
 
-def test_ome_zarr_py_reads_labels_and_finds_the_image(labelled, plate):
+def test_ome_zarr_py_reads_labels_and_finds_the_image(labelled: Labelled, plate: Plate) -> None:
     folder, labels = labelled
     nodes = list(Reader(parse_url(str(folder / "nuclei"), mode="r"))())
     own = next(n for n in nodes if any(isinstance(s, Label) for s in n.specs))
@@ -74,13 +79,13 @@ def test_ome_zarr_py_reads_labels_and_finds_the_image(labelled, plate):
     np.testing.assert_array_equal(sources[0].data[0].compute(), plate[1][0, :, 0])
 
 
-def test_ome_zarr_py_lists_labels(labelled):
+def test_ome_zarr_py_lists_labels(labelled: Labelled) -> None:
     folder, _ = labelled
     nodes = list(Reader(parse_url(str(folder), mode="r"))())
     assert any(n.zarr.basename() == "nuclei" for n in nodes)
 
 
-def test_own_reader(plate):
+def test_own_reader(plate: Plate) -> None:
     place, pixels = plate
     dataset = open_dataset(str(place))
     assert [ref.path for ref in dataset.images] == ["B/02/0", "B/02/1"]

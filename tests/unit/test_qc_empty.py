@@ -76,3 +76,14 @@ def test_real_fields_are_not_empty() -> None:
     files = [*folder.glob("bbbc005/*.TIF"), *folder.glob("bbbc006_z*/*")]
     assert len(files) == 50
     assert flagged(Empty(), [cv2.imread(str(f), -1)[None] for f in files], FAULT) == []
+
+
+@needs_shared
+def test_the_real_field_without_nuclei_is_the_only_empty_one() -> None:
+    cv2 = pytest.importorskip("cv2")
+    folder = SHARED / "data" / "nuclei2d" / "bbbc039_validation"
+    images = [cv2.imread(str(f), -1)[None] for f in sorted(folder.glob("images/*"))]
+    labels = [cv2.imread(str(f), -1) for f in sorted(folder.glob("labels/*"))]
+    without = [i for i, mask in enumerate(labels) if not mask.any()]
+    assert len(without) == 1
+    assert flagged(Empty(), images, FAULT) == without

@@ -55,21 +55,42 @@ def variogram(plane: Floats, lag: int) -> float:
     return _variogram(plane, lag)
 
 
-def noise_level(plane: Floats) -> float:
-    """Estimate the standard deviation of white noise (Immerkær 1996, doi:10.1006/cviu.1996.0060).
+def noise_map(plane: Floats) -> Floats:
+    """Estimate white noise pixel by pixel (Immerkær 1996, doi:10.1006/cviu.1996.0060).
 
-    The mask ignores constant and linear structure; sharp structure raises the estimate somewhat.
-    NaN below 3 pixels a side.
+    The mean over an area estimates the noise's standard deviation there. Constant and linear
+    structure is ignored; sharp structure raises the estimate somewhat.
+
+    Returns
+    -------
+    (y - 2, x - 2) float64 array
+        The plane without its outermost pixels.
     """
-    if min(plane.shape) < 3:
-        return math.nan
-    return math.sqrt(math.pi / 2) / 6 * _mean_roughness(plane)
+    noise: Floats = math.sqrt(math.pi / 2) / 6 * _roughness(plane)
+    return noise
 
 
 def block_means(plane: Floats, size: int) -> Floats:
     """Means of the `size` x `size` blocks of a plane; the rest at the far sides is left out."""
     means: Floats = _block_sums(plane, size) / (size * size)
     return means
+
+
+def block_contrast(means: Floats) -> NDArray[np.float64]:
+    """Second differences of block means along y and x, which slow backgrounds leave near 0.
+
+    Returns
+    -------
+    two stacked (n_y - 2, n_x - 2) arrays
+        Standard deviation sqrt(6) times that of a block mean where there is only noise.
+    """
+    inner = 2 * means[1:-1, 1:-1]
+    return np.stack(
+        [
+            means[:-2, 1:-1] + means[2:, 1:-1] - inner,
+            means[1:-1, :-2] + means[1:-1, 2:] - inner,
+        ]
+    )
 
 
 @kernel
@@ -89,16 +110,16 @@ def _variogram(plane: Floats, lag: int) -> float:
 
 
 @kernel
-def _mean_roughness(plane: Floats) -> float:
+def _roughness(plane: Floats) -> Floats:
     height, width = plane.shape
-    total = 0.0
+    out = np.empty((height - 2, width - 2))
     for y in range(1, height - 1):
         for x in range(1, width - 1):
             corners = plane[y - 1, x - 1] + plane[y - 1, x + 1]
             corners += plane[y + 1, x - 1] + plane[y + 1, x + 1]
             sides = plane[y - 1, x] + plane[y + 1, x] + plane[y, x - 1] + plane[y, x + 1]
-            total += abs(corners - 2 * sides + 4 * plane[y, x])
-    return float(total / ((height - 2) * (width - 2)))
+            out[y - 1, x - 1] = abs(corners - 2 * sides + 4 * plane[y, x])
+    return out
 
 
 @kernel
@@ -108,20 +129,3 @@ def _block_sums(plane: Floats, size: int) -> Floats:
         for x in range(sums.shape[1] * size):
             sums[y // size, x // size] += plane[y, x]
     return sums
-
-
-def block_contrast(means: Floats) -> NDArray[np.float64]:
-    """Second differences of block means along y and x, which slow backgrounds leave near 0.
-
-    Returns
-    -------
-    two stacked (n_y - 2, n_x - 2) arrays
-        Standard deviation sqrt(6) times that of a block mean where there is only noise.
-    """
-    inner = 2 * means[1:-1, 1:-1]
-    return np.stack(
-        [
-            means[:-2, 1:-1] + means[2:, 1:-1] - inner,
-            means[1:-1, :-2] + means[1:-1, 2:] - inner,
-        ]
-    )

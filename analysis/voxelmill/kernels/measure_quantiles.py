@@ -13,7 +13,6 @@ from voxelmill.kernels.measure import Floats, Ints
 from voxelmill.kernels.measure_values import MAX, MIN, SUM
 
 BYTE = np.uint64(8)
-LAST_SHIFT = np.uint64(56)
 LAST = np.uint64(255)
 SIGN = np.uint64(1 << 63)
 LARGEST_KEY = 2.0**52
@@ -106,17 +105,21 @@ def _sort(
     spare: NDArray[np.uint64],
     out: Floats,
 ) -> None:
+    used = np.uint64(0)
     whole = most - least < LARGEST_KEY
     if whole:
         for i in range(values.size):
             key = np.int64(values[i] - least)
             keys[i] = key
+            used |= np.uint64(key)
             whole &= key + least == values[i]
     bits = values.view(np.uint64)
     if not whole:
+        used = np.uint64(0)
         for i in range(values.size):
             keys[i] = bits[i] ^ SIGN if bits[i] < SIGN else ~bits[i]
-    first = _radix_sort(keys, spare)
+            used |= keys[i] ^ keys[0]
+    first = _radix_sort(keys, spare, used)
     sorted_bits = out.view(np.uint64)
     for i in range(values.size):
         if whole:
@@ -126,28 +129,27 @@ def _sort(
 
 
 @kernel
-def _radix_sort(keys: NDArray[np.uint64], spare: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Sort by one byte after the other, least significant first; bytes equal in all are skipped."""
-    differing = keys[0] ^ keys[0]
-    for key in keys:
-        differing |= key ^ keys[0]
-    shift = np.uint64(0)
-    while differing >> shift > 0:
-        if (differing >> shift) & LAST > 0:
-            ends = np.zeros(256, np.int64)
-            for key in keys:
-                ends[(key >> shift) & LAST] += 1
-            at = 0
-            for d in range(256):
-                count = ends[d]
-                ends[d] = at
-                at += count
-            for key in keys:
-                digit = (key >> shift) & LAST
-                spare[ends[digit]] = key
-                ends[digit] += 1
-            keys, spare = spare, keys
-        if shift == LAST_SHIFT:
-            break
-        shift += BYTE
+def _radix_sort(
+    keys: NDArray[np.uint64], spare: NDArray[np.uint64], used: np.uint64
+) -> NDArray[np.uint64]:
+    """Sort by one byte after the other, least significant first, skipping those without a use."""
+    ends = np.empty(256, np.int64)
+    for byte in range(8):
+        shift = BYTE * np.uint64(byte)
+        if (used >> shift) & LAST == 0:
+            continue
+        for d in range(256):
+            ends[d] = 0
+        for key in keys:
+            ends[(key >> shift) & LAST] += 1
+        at = 0
+        for d in range(256):
+            count = ends[d]
+            ends[d] = at
+            at += count
+        for key in keys:
+            digit = (key >> shift) & LAST
+            spare[ends[digit]] = key
+            ends[digit] += 1
+        keys, spare = spare, keys
     return keys

@@ -19,13 +19,14 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 
 @kernel
-def peel(labels: Int32, weak: Mask) -> None:
-    """Remove, in place, every `weak` voxel that a path of weak ones joins to another label.
+def peel(labels: Int32, weak: Mask) -> Int32:
+    """Remove every `weak` voxel that a path of weak ones joins to another label or background.
 
     Weak voxels inside an object stay, so peeling makes no holes. The image's edge is no border.
     """
     nz, ny, nx = labels.shape
-    flat, soft = labels.ravel(), weak.ravel()
+    out = labels.copy()
+    flat, soft = out.ravel(), weak.ravel()
     stack = np.empty(1024, np.int64)
     top = 0
     for z in range(nz):
@@ -68,6 +69,7 @@ def peel(labels: Int32, weak: Mask) -> None:
                     stack = np.append(stack, np.empty(top, np.int64))
                 stack[top] = q
                 top += 1
+    return out
 
 
 def fill_holes(labels: Int32, size: int, extent: Index) -> Int32:

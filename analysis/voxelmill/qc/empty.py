@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from voxelmill.kernels.measure import Floats
 from voxelmill.kernels.measure_quality import (
     block_contrast,
     block_means,
     middle_plane,
-    noise_level,
+    noise_map,
 )
 from voxelmill.plugin import Array, Pixels, Spacing
 from voxelmill.qc import Metric
@@ -65,15 +66,26 @@ class Empty(Metric):
         plane = middle_plane(image)
         if min(plane.shape) < 3 * BLOCK:
             return {NOISE: math.nan, STRUCTURED: math.nan}
-        noise = noise_level(plane)
-        if image.dtype.kind in "iu":
-            noise = max(noise, ROUNDING)
+        found = noise_map(plane)
+        noise = float(found.mean())
+        least = ROUNDING if image.dtype.kind in "iu" else 0.0
         contrast = np.abs(block_contrast(block_means(plane, BLOCK))).max(axis=0)
-        limit = self.min_deviations * SECOND_DIFFERENCE * noise / BLOCK
-        share = math.nan if math.isnan(noise) else 100 * float((contrast > limit).mean())
-        return {NOISE: noise, STRUCTURED: share}
+        floor = np.maximum(_around(found, contrast.shape), max(noise, least))
+        above = contrast > self.min_deviations * SECOND_DIFFERENCE * floor / BLOCK
+        share = math.nan if math.isnan(noise) else 100 * float(above.mean())
+        return {NOISE: max(noise, least), STRUCTURED: share}
 
     def flags(self, values: Mapping[str, Array]) -> dict[str, NDArray[np.bool_]]:
         """`Empty`: less structure than `min_percent`."""
         share = np.asarray(values[STRUCTURED], dtype=np.float64)
         return {"Empty": share < self.min_percent}
+
+
+def _around(noise: Floats, shape: tuple[int, ...]) -> Floats:
+    """Mean noise of each block and its four neighbours: where it is clipped, it is not even."""
+    rows, columns = shape
+    means = np.pad(block_means(noise, BLOCK), ((0, 1), (0, 1)), mode="edge")
+    means = means[: rows + 2, : columns + 2]
+    cross: Floats = means[1:-1, 1:-1] + means[:-2, 1:-1] + means[2:, 1:-1]
+    cross += means[1:-1, :-2] + means[1:-1, 2:]
+    return cross / 5

@@ -82,11 +82,10 @@ class Watershed(Sized):
         hole = (int(0.1 * volume), self.voxels(self.HOLE, spacing_um))
         mask = fill_holes(mask, *hole)
         around = self._brightness(mask, bright, spacing_um)
-        peel(mask, bright < self.RIM * self.outline * around)
-        mask = majority(mask)
+        mask = majority(peel(mask, bright < self.RIM * self.outline * around))
         objects = self._objects(mask, bright, around, volume, spacing_um)
         count, own = _own_level(objects, bright)
-        peel(objects, bright < self.outline * own[objects])
+        objects = peel(objects, bright < self.outline * own[objects])
         ids, _ = largest_pieces(objects, int(self.smallest * volume))
         return ids
 
@@ -148,7 +147,7 @@ class Watershed(Sized):
         )
         belong = np.append(np.ones(n + 1, bool), features @ WEIGHTS > 0)
         chosen = select(parent, belong, n)
-        return unpad(chosen[basins.labels])
+        return np.ascontiguousarray(unpad(chosen[basins.labels]))
 
 
 def majority(mask: Array) -> Array:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def measure(
         )
         for key, outcome in outcomes.items():
             if outcome.reason is not None:
-                refused.setdefault(key.split("@")[0], outcome.reason)
+                refused.setdefault(key.rsplit("@", 2)[0], outcome.reason)
         done = [(o, i) for o, i in usable if o.item.path not in refused]
         items = [(o.item, image) for o, image in done]
         tables = {
@@ -104,7 +105,7 @@ def _tasks(
         }
         for block, owned in owners(here, grid).items():
             name = f"{key}@{','.join(map(str, block))}"
-            file = work.ledger.folder / f"{name.replace('/', '_')}.npz"
+            file = work.ledger.folder / f"{quote(name, safe='')}.npz"
             features = tuple(work.settings.features)
             tasks[name] = MeasureTask(frame, image.channels, features, tuple(owned), str(file))
     return tasks
@@ -117,7 +118,7 @@ def _files(
     files: dict[tuple[str, int], list[str]] = {}
     paths = {o.item.path for o, _ in done}
     for key, task in tasks.items():
-        path = key.split("@")[0]
+        path = key.rsplit("@", 2)[0]
         if path in paths:
             files.setdefault((path, task.frame.t), []).append(task.file)
     return files

@@ -44,7 +44,7 @@ def qc(batch_file: Path, out: Path, settings: Settings, execution: Execution) ->
         outcomes = work.pool.run("qc", quality, tasks, work.ledger)
         for key, outcome in outcomes.items():
             if outcome.reason is not None:
-                refused.setdefault(key.split("@")[0], outcome.reason)
+                refused.setdefault(key.rsplit("@", 1)[0], outcome.reason)
         units = columns(
             settings.qc.metrics,
             list(dict.fromkeys(c for _, image in work.usable for c in image.channels)),

@@ -18,20 +18,26 @@ Version: TypeAlias = Literal["0.4", "0.5"]
 Document: TypeAlias = dict[str, Any]
 
 
-def local_store(root: str) -> LocalStore:
-    """Store of a folder; it replaces files atomically, but does not flush them to the disk.
-
-    A killed writer leaves at most a ``*.partial`` file, which no reader looks at. After a power cut
-    a file may be short: a shard's checksum then fails, which readers report as damage.
+def local_folder(root: str) -> Path:
+    """Folder `root`.
 
     Raises
     ------
     BadConfig
-        `root` is a URL.
+        It is a URL.
     """
     if "://" in root:
         raise BadConfig(f"{root}: a URL; OME-Zarr is written to folders only. Give a local path.")
-    return LocalStore(Path(root))
+    return Path(root)
+
+
+def local_store(folder: Path) -> LocalStore:
+    """Store of a folder; it replaces files atomically, but does not flush them to the disk.
+
+    A killed writer leaves at most a ``*.partial`` file, which no reader looks at. After a power cut
+    a file may be short: a shard's checksum then fails, which readers report as damage.
+    """
+    return LocalStore(folder)
 
 
 def write_document(path: Path, document: Mapping[str, Any]) -> None:

@@ -63,7 +63,7 @@ class LabelArrays:
         StoreUnavailable
             There is none, or not a whole one.
         """
-        store = local_store(str(place))
+        store = local_store(place)
         try:
             ome: Any = zarr.open_group(store, mode="r+", zarr_format=3).attrs["ome"]
             paths = [str(d["path"]) for d in ome["multiscales"][0]["datasets"]]

@@ -20,7 +20,13 @@ import numpy as np
 
 from voxelmill.blocks import Block, Box, Grid
 from voxelmill.plugin import BadInput, Index, Labels, Spacing
-from voxelmill.store.documents import check_axes, multiscales, write_bytes, write_group
+from voxelmill.store.documents import (
+    check_axes,
+    local_folder,
+    multiscales,
+    write_bytes,
+    write_group,
+)
 from voxelmill.store.label_arrays import LabelArrays, array_document
 from voxelmill.store.label_layout import label_levels, label_shards
 
@@ -61,12 +67,14 @@ def create_labels(
     ------
     BadInput
         `axes`, `shape` or `levels` do not fit together.
+    BadConfig
+        `root` is a URL.
     """
     place = f"{root}/{image_path}/labels/{name}"
     own_axes = axes.replace("c", "")
     check_axes(own_axes, (shape[0], 1, *shape[2:]), place)
     plan = label_levels(shape[2:], levels)
-    folder = Path(root)
+    folder = local_folder(root)
     for part in ("", *Path(image_path).parts):
         folder /= part
         write_group(folder, "0.5")
@@ -202,7 +210,7 @@ def labels_digest(root: str, image_path: str, name: str) -> str:
 
 
 def _place(root: str, image_path: str, name: str) -> Path:
-    return Path(root, image_path, "labels", name)
+    return local_folder(root) / image_path / "labels" / name
 
 
 def _check(place: Path, shards: Sequence[Block], box: Box, labels: Labels) -> None:

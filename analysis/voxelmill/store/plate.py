@@ -6,10 +6,9 @@ written beside, by ``write.write_image``.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from voxelmill.plugin import BadInput
-from voxelmill.store.documents import Document, Version, write_group
+from voxelmill.store.documents import Document, Version, local_folder, write_group
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def write_plate(
     for (row, column), fields in wells.items():
         if not {f.acquisition for f in fields} <= known:
             raise BadInput(f"{root}/{row}/{column}: unknown acquisition; {known} are known.")
-    folder = Path(root)
+    folder = local_folder(root)
     write_group(folder, version, {"plate": _plate(name, wells, acquisitions, version)})
     for (row, column), fields in wells.items():
         write_group(folder / row, version)

@@ -21,6 +21,7 @@ from voxelmill.store.documents import (
     Document,
     Version,
     check_axes,
+    local_folder,
     local_store,
     multiscales,
     write_group,
@@ -86,7 +87,7 @@ def write_image(
     OutputExists
         The folder is there already.
     """
-    folder = Path(place)
+    folder = local_folder(place)
     _check_image(folder, pixels, axes, channels, version, shard)
     if folder.exists():
         raise OutputExists(f"{place}: is there already. Remove it, or name another output.")
@@ -194,7 +195,7 @@ def _write_array(
         pairs = [(shard[i], pixels.shape[i], min(chunk[i], pixels.shape[i])) for i in keep]
         options["shards"] = tuple(min(max(s // c, 1), -(-n // c)) * c for s, n, c in pairs)
     array = zarr.create_array(
-        local_store(str(folder)),
+        local_store(folder),
         name=path,
         shape=shape,
         chunks=chunks,

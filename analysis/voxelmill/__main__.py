@@ -1,0 +1,5 @@
+"""``python -m voxelmill`` is ``voxelmill``."""
+
+from voxelmill.cli import main
+
+main()
