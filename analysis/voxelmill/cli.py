@@ -23,7 +23,7 @@ Files = Annotated[list[Path], typer.Argument(help="Batch files of one dataset.")
 Batch = Annotated[Path, typer.Argument(help="results/<dataset>/batches/<batch>.json")]
 Record = Annotated[Path, typer.Option(help="Record to write, last and atomically.")]
 Settings = Annotated[str, typer.Option("--config", help="YAML file, or the JSON of its part.")]
-Run = Annotated[str, typer.Option("--run", help="JSON of `blocks` and `compute`.")]
+Run = Annotated[Path | None, typer.Option("--run", help="JSON file: `blocks`, `compute`.")]
 Workers = Annotated[int, typer.Option(min=1, help="Blocks worked on at once.")]
 ConfigFile = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 
@@ -156,7 +156,7 @@ def schema_command() -> None:
 
 @app.command("qc", rich_help_panel=STEP)
 def qc_command(
-    batch: Batch, record: Record, config: Settings, run: Run = "", workers: Workers = 1
+    batch: Batch, record: Record, config: Settings, run: Run = None, workers: Workers = 1
 ) -> None:
     """Measure the quality of every image of a batch."""
     from voxelmill.configfile import load_settings
@@ -168,7 +168,7 @@ def qc_command(
 
 @app.command("segment", rich_help_panel=STEP)
 def segment_command(
-    batch: Batch, record: Record, config: Settings, run: Run = "", workers: Workers = 1
+    batch: Batch, record: Record, config: Settings, run: Run = None, workers: Workers = 1
 ) -> None:
     """Find objects in every image of a batch."""
     from voxelmill.configfile import load_settings
@@ -184,7 +184,7 @@ def measure_command(
     segmented: Annotated[Path, typer.Option(help="Record of `segment`.")],
     record: Record,
     config: Settings,
-    run: Run = "",
+    run: Run = None,
     workers: Workers = 1,
 ) -> None:
     """Measure the objects of a batch."""

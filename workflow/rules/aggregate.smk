@@ -1,7 +1,9 @@
 rule aggregate:
     input:
         batches=of_batches(BATCH),
-        records=of_batches([f"{RECORDS}/qc/{{batch}}.json", f"{RECORDS}/measure/{{batch}}.json"]),
+        records=of_batches(
+            [f"{RECORDS}/qc/{{batch}}.json", f"{RECORDS}/measure/{{batch}}.json"]
+        ),
         plate_map=plate_map,
     output:
         record=f"{RECORDS}/aggregate.json",
@@ -13,7 +15,9 @@ rule aggregate:
         "../envs/voxelmill.yaml"
     params:
         settings=RUN.settings("aggregate"),
-        plate_map=lambda wildcards, input: [f"--plate-map={path}" for path in input.plate_map],
+        plate_map=lambda wildcards, input: [
+            f"--plate-map={path}" for path in input.plate_map
+        ],
     shell:
         "voxelmill aggregate {input.batches:q} {params.plate_map:q} --record {output.record:q}"
         " --config {params.settings:q} > {log:q} 2>&1"

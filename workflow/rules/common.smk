@@ -16,10 +16,6 @@ RECORDS = f"{RESULTS}/{{dataset}}/records"
 LOGS = f"{RESULTS}/{{dataset}}/logs"
 BATCH = f"{RESULTS}/{{dataset}}/batches/{{batch}}.json"
 
-# Block sizes and workers never change a result: a global, not a parameter, so that they
-# rerun nothing.
-EXECUTION = RUN.execution
-
 
 wildcard_constraints:
     dataset="[^/]+",
@@ -30,7 +26,9 @@ def of_batches(pattern):
     """Input function: `pattern` filled in for every batch of a dataset."""
 
     def paths(wildcards):
-        return expand(pattern, dataset=wildcards.dataset, batch=RUN.batches[wildcards.dataset])
+        return expand(
+            pattern, dataset=wildcards.dataset, batch=RUN.batches[wildcards.dataset]
+        )
 
     return paths
 

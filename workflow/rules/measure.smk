@@ -4,7 +4,9 @@ rule measure:
         segmented=f"{RECORDS}/segment/{{batch}}.json",
     output:
         record=f"{RECORDS}/measure/{{batch}}.json",
-        tables=[f"{RESULTS}/{{dataset}}/objects/{s}/{{batch}}.parquet" for s in RUN.objects],
+        tables=[
+            f"{RESULTS}/{{dataset}}/objects/{s}/{{batch}}.parquet" for s in RUN.objects
+        ],
     log:
         f"{LOGS}/measure/{{batch}}.log",
     conda:
@@ -12,7 +14,8 @@ rule measure:
     threads: job_threads
     params:
         settings=RUN.settings("measure"),
+        run=RUN.execution,
     shell:
         "voxelmill measure {input.batch:q} --segmented {input.segmented:q}"
         " --record {output.record:q} --config {params.settings:q}"
-        " --run {EXECUTION:q} --workers {threads} > {log:q} 2>&1"
+        " --run {params.run:q} --workers {threads} > {log:q} 2>&1"

@@ -11,6 +11,7 @@ rule qc:
     threads: job_threads
     params:
         settings=RUN.settings("qc"),
+        run=RUN.execution,
     shell:
         "voxelmill qc {input:q} --record {output.record:q} --config {params.settings:q}"
-        " --run {EXECUTION:q} --workers {threads} > {log:q} 2>&1"
+        " --run {params.run:q} --workers {threads} > {log:q} 2>&1"

@@ -11,6 +11,7 @@ rule segment:
     threads: job_threads
     params:
         settings=RUN.settings("segment"),
+        run=RUN.execution,
     shell:
         "voxelmill segment {input:q} --record {output.record:q} --config {params.settings:q}"
-        " --run {EXECUTION:q} --workers {threads} > {log:q} 2>&1"
+        " --run {params.run:q} --workers {threads} > {log:q} 2>&1"

@@ -48,7 +48,9 @@ def fit_surface(values: Int32, background: Mask, counts: Index) -> Int32:
         Tiles without enough background hold the mean of their neighbours.
     """
     grid = np.full(counts, np.nan)
-    edges = [np.linspace(0, n, c + 1).astype(int) for n, c in zip(values.shape, counts, strict=True)]
+    edges = [
+        np.linspace(0, n, c + 1).astype(int) for n, c in zip(values.shape, counts, strict=True)
+    ]
     for i in np.ndindex(counts):
         box = tuple(slice(e[k], e[k + 1]) for e, k in zip(edges, i, strict=True))
         inside = background[box]

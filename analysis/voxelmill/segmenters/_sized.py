@@ -1,24 +1,31 @@
 """What the nucleus and cell segmenters share: a size in µm or pixels, and the fitted numbers."""
 
-from typing import Self
+from collections.abc import Callable
+from typing import Self, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from voxelmill.kernels.levels import background, log_otsu
 from voxelmill.kernels.quantise import fit_scale, quantise
 from voxelmill.kernels.smooth import smooth
 from voxelmill.kernels.surface import fit_surface, subtract_surface, tiles
-from voxelmill.plugin import Array, Index, NotFitted, Pixels, Spacing
+from voxelmill.plugin import Array, Index, NotFitted, Spacing
 from voxelmill.segmenters import Segmenter
 
-Grid = tuple[tuple[tuple[int, ...], ...], ...]
+Int32: TypeAlias = NDArray[np.int32]
+Grid: TypeAlias = tuple[tuple[tuple[int, ...], ...], ...]
 
 MOST_TILES = (8, 24, 24)
 TILE_DIAMETERS = 6.0
+FIT_SIGMA = 0.7
+LEAST_SIGMA = 0.3
+HOLE, HOLE_SIZE = 0.3, 0.1
+"""Largest hole in an object: extent in diameters, and size as a share of the expected volume."""
 SNR = 8.0
 """A threshold lies at least this many standard deviations of the noise above the background."""
-SHARE = 0.7
+SHARE = 1.3
 """The permissive threshold, as a share of log-Otsu's height above the background."""
 
 
@@ -34,15 +41,47 @@ class Fitted(BaseModel):
     background: Grid = Field(description="background surface in levels, (z, y, x)")
 
 
-class Sized(Segmenter):
+def permissive(values: Int32, share: float = SHARE) -> float:
+    """`share` of log-Otsu's height above the background; in an empty image, outliers only."""
+    centre, noise = background(values)
+    cut = log_otsu(values, centre)
+    return centre + max(share * (cut - centre), SNR * max(noise, 1.0))
+
+
+class Levelled(Segmenter):
+    """Base of segmenters that work on integers above a fitted background."""
+
+    fitted: Fitted | None = Field(None, description="set by fit")
+    origin: tuple[int, int, int] = Field((0, 0, 0), description="set by the engine for each block")
+
+    def at(self, origin: Index) -> Self:
+        """Return the segmenter for a block whose first read voxel lies at `origin`."""
+        return self.model_copy(update={"origin": origin})
+
+    def levels(self, image: Array, spacing_um: Spacing) -> tuple[Int32, int]:
+        """Quantised image (z, y, x) above the background surface, and the fitted threshold.
+
+        Raises
+        ------
+        NotFitted
+            ``fit`` was not called.
+        """
+        if self.fitted is None:
+            raise NotFitted(f"{type(self).__name__}: no fitted numbers. Call fit first.")
+        fit = self.fitted
+        values = quantise(image, fit.offset, fit.gain)
+        grid = np.array(fit.background, np.int32)
+        above = subtract_surface(values, grid, fit.tile_um, spacing_um, self.origin)
+        return above, fit.threshold
+
+
+class Sized(Levelled):
     """Base of segmenters that know the size of their objects."""
 
     diameter_um: float | None = Field(None, gt=0, description="typical object diameter in µm")
     diameter_px: float | None = Field(
         None, gt=0, description="the same in pixels along x, for images without a pixel size"
     )
-    fitted: Fitted | None = Field(None, description="set by fit")
-    origin: tuple[int, int, int] = Field((0, 0, 0), description="set by the engine for each block")
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:
@@ -52,10 +91,6 @@ class Sized(Segmenter):
             raise ValueError(f"{found} given; set exactly one of diameter_um, diameter_px")
         return self
 
-    def at(self, origin: Index) -> Self:
-        """Return the segmenter for a block whose first read voxel lies at `origin`."""
-        return self.model_copy(update={"origin": origin})
-
     def diameter(self, spacing_um: Spacing) -> float:
         """Diameter in µm (pixels are those along x)."""
         if self.diameter_um is not None:
@@ -63,10 +98,13 @@ class Sized(Segmenter):
         return float(self.diameter_px or 1.0) * spacing_um[2]
 
     def sigma(self, share: float, spacing_um: Spacing, least: float = 0.0) -> Spacing:
-        """Width of a Gaussian of `share` diameters along z, y, x in voxels, at least `least`."""
-        width = share * self.diameter(spacing_um)
-        z, y, x = (max(width / s, least * spacing_um[2] / s) for s in spacing_um)
-        return z if z >= 0.3 else 0.0, y, x
+        """Width of a Gaussian of `share` diameters along z, y, x in voxels.
+
+        At least `least` voxels of the plane; less than 0.3 voxels between planes is none.
+        """
+        width = max(share * self.diameter(spacing_um), least * spacing_um[2])
+        z, y, x = (width / s for s in spacing_um)
+        return z if z >= LEAST_SIGMA else 0.0, y, x
 
     def voxels(self, share: float, spacing_um: Spacing) -> Index:
         """`share` diameters along z, y, x in voxels, rounded up."""
@@ -79,50 +117,47 @@ class Sized(Segmenter):
         z, y, x = (self.diameter(spacing_um) / s for s in spacing_um)
         return np.pi / 4 * y * x if flat else np.pi / 6 * z * y * x
 
-    def fit(self, overview: Pixels, spacing_um: Spacing) -> Self:
-        """Fit the integer scale, the background surface and the permissive threshold."""
-        if self.fitted is not None:
-            return self
-        fitted = fit_levels(overview[0], spacing_um, TILE_DIAMETERS * self.diameter(spacing_um))
-        return self.model_copy(update={"fitted": fitted})
-
-    def levels(self, plane: Array, spacing_um: Spacing) -> tuple[Array, int]:
-        """Quantised image above the background surface, and the fitted threshold."""
-        if self.fitted is None:
-            raise NotFitted(f"{type(self).__name__}: no fitted numbers. Call fit first.")
-        fit = self.fitted
-        values = quantise(plane, fit.offset, fit.gain)
-        grid = np.array(fit.background, np.int32)
-        above = subtract_surface(values, grid, fit.tile_um, spacing_um, self.origin)
-        return above, fit.threshold
+    def holes(self, flat: bool, spacing_um: Spacing) -> tuple[int, Index]:
+        """Largest size and extent, in voxels, of a hole in an object."""
+        return int(HOLE_SIZE * self.volume(flat, spacing_um)), self.voxels(HOLE, spacing_um)
 
 
-def fit_levels(overview: Array, spacing_um: Spacing, tile_um: float) -> Fitted:
-    """Fit scale, background surface and threshold on one channel (z, y, x) of an overview."""
+def fit_levels(
+    overview: Array,
+    spacing_um: Spacing,
+    tile_um: float | None = None,
+    cut: Callable[[Int32], float] = permissive,
+) -> Fitted:
+    """Fit scale, background and threshold on one channel of an overview.
+
+    Parameters
+    ----------
+    overview : (z, y, x) array
+    spacing_um : tuple of float
+        Voxel size of the overview along z, y, x in µm.
+    tile_um : float, optional
+        Least node distance of the background surface in µm; without it the background is flat.
+    cut : callable
+        Threshold of levels above the background.
+    """
     offset, gain = fit_scale(overview)
-    values = smooth(quantise(overview, offset, gain), (0.0, 0.7, 0.7))
-    counts = tiles(overview.shape, spacing_um, tile_um, MOST_TILES)
-    extent = tuple(n * s for n, s in zip(overview.shape, spacing_um, strict=True))
-    size = (extent[0] / counts[0], extent[1] / counts[1], extent[2] / counts[2])
-    above = values
+    values = smooth(quantise(overview, offset, gain), (0.0, FIT_SIGMA, FIT_SIGMA))
+    z, y, x = overview.shape
+    counts = tiles((z, y, x), spacing_um, tile_um, MOST_TILES) if tile_um else (1, 1, 1)
+    size = (
+        z * spacing_um[0] / counts[0],
+        y * spacing_um[1] / counts[1],
+        x * spacing_um[2] / counts[2],
+    )
     grid = np.zeros(counts, np.int32)
-    for _ in range(3):
-        level = _threshold(above)
-        grid = fit_surface(values, above <= level, counts)
+    above = values
+    for _ in range(3 if tile_um else 0):
+        grid = fit_surface(values, above <= cut(above), counts)
         above = subtract_surface(values, grid, size, spacing_um, (0, 0, 0))
-    level = _threshold(above)
-    surface = tuple(tuple(tuple(int(v) for v in row) for row in plane) for plane in grid)
     return Fitted(
         offset=offset,
         gain=gain,
-        threshold=max(1, round(level)),
+        threshold=round(cut(above)),
         tile_um=size,
-        background=surface,
+        background=tuple(tuple(tuple(int(v) for v in row) for row in plane) for plane in grid),
     )
-
-
-def _threshold(values: Array) -> float:
-    """Permissive threshold in levels; in an empty image, what only clear outliers exceed."""
-    centre, noise = background(values)
-    cut = log_otsu(values, centre)
-    return centre + max(SHARE * (cut - centre), SNR * max(noise, 1.0))

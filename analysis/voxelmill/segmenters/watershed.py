@@ -12,7 +12,7 @@ In: one channel. Out: objects, 1…n in raster order. The stages, each local:
 5. each object is peeled to a share of its own brightness; its largest piece stays.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.kernels.tree import gather, highest, lift, merge_tree, select
 from voxelmill.kernels.watershed import find_basins, pair_features
 from voxelmill.plugin import Array, Index, Labels, Pixels, Spacing
-from voxelmill.segmenters._sized import Sized
+from voxelmill.segmenters._sized import HOLE, TILE_DIAMETERS, Sized, fit_levels
 
 WEIGHTS = np.array([-9.74, 4.48, -1.19, 23.17, 9.11, -10.91, -2.02, -0.51])
 """Logistic regression of `pair_features` on the merges of a public training set (BBBC039)."""
@@ -50,15 +50,21 @@ class Watershed(Sized):
     RELIEF: ClassVar[float] = 0.036
     BRIGHT: ClassVar[float] = 0.27
     CAP: ClassVar[float] = 0.6
-    HOLE: ClassVar[float] = 0.3
     COARSE: ClassVar[float] = 1.5
     LARGEST: ClassVar[float] = 3.0
     JOIN: ClassVar[float] = 0.85
     RIM: ClassVar[float] = 0.8
 
+    def fit(self, overview: Pixels, spacing_um: Spacing) -> Self:
+        """Fit the integer scale, the background surface and the permissive threshold."""
+        if self.fitted is not None:
+            return self
+        tile = TILE_DIAMETERS * self.diameter(spacing_um)
+        return self.model_copy(update={"fitted": fit_levels(overview[0], spacing_um, tile)})
+
     def halo(self, spacing_um: Spacing) -> Index:
         """Sum of the reaches of all stages."""
-        share = self.COARSE + self.LARGEST + 2 * self.CAP + self.HOLE
+        share = self.COARSE + self.LARGEST + 2 * self.CAP + HOLE
         fixed = [
             reach(a) + 2 * reach(b) + 3
             for a, b in zip(
@@ -79,8 +85,7 @@ class Watershed(Sized):
             return mask
         flat = mask.shape[0] == 1
         volume = self.volume(flat, spacing_um)
-        hole = (int(0.1 * volume), self.voxels(self.HOLE, spacing_um))
-        mask = fill_holes(mask, *hole)
+        mask = fill_holes(mask, *self.holes(flat, spacing_um))
         around = self._brightness(mask, bright, spacing_um)
         mask = majority(peel(mask, bright < self.RIM * self.outline * around))
         objects = self._objects(mask, bright, around, volume, spacing_um)

@@ -9,13 +9,17 @@ From the first column to the last cells get fewer and the second channel brighte
 """
 
 import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from voxelmill.plugin import BadConfig, OutputExists
+from voxelmill.store.documents import whole_folder
 from voxelmill.store.plate import Field, write_plate
 from voxelmill.store.write import Channel, write_image
 from voxelmill.synthetic import SyntheticField, field
@@ -54,6 +58,7 @@ def write_demo_plate(
     seed: int = 0,
     channels: int = 3,
     faults: bool = True,
+    workers: int = 2,
 ) -> Path:
     """Write the plate and its truth.
 
@@ -69,6 +74,8 @@ def write_demo_plate(
         The plate is a function of it and the other numbers.
     faults : bool
         Plant one well out of focus, one saturated, one empty field, and one lost chunk.
+    workers : int
+        Threads.
 
     Returns
     -------
@@ -83,37 +90,35 @@ def write_demo_plate(
         A number is too small or too large; faults need 4 wells.
     """
     truth_file = out.with_name(out.name.removesuffix(".zarr") + ".truth.json")
-    for path in (out, truth_file):
-        if path.exists():
-            raise OutputExists(f"{path}: is there already. Remove it, or name another output.")
+    if truth_file.exists():
+        raise OutputExists(f"{truth_file}: is there already. Remove it, or name another output.")
     if not (wells > 0 and fields > 0 and 1 <= channels <= len(CHANNELS) and size >= 64):
         raise BadConfig(
             f"demo: {wells} wells, {fields} fields, {channels} channels, size {size}; "
             f"at least 1, 1, 1 and 64, at most {len(CHANNELS)} channels."
         )
     sites = plan_sites(wells, fields, size=size, seed=seed, faults=faults)
-    images: dict[str, Any] = {}
-    for site in sites:
-        rendered = _render(site, size=size, seed=seed, channels=channels)
-        _write_site(out, site, rendered)
-        centroids, areas = rendered.truth()
-        images[site.image] = {
-            "nuclei": len(areas),
-            "centroids_px": np.round(centroids, 2).tolist(),
-            "areas_px": areas.tolist(),
-        }
     groups: dict[tuple[str, str], list[Field]] = {}
     for site in sites:
         groups.setdefault((site.row, site.column), []).append(Field(str(site.number)))
-    write_plate(str(out), out.name.removesuffix(".zarr"), groups)
+    with whole_folder(out) as beside, ThreadPoolExecutor(max(1, workers)) as pool:
+        make = partial(_make, beside, size=size, seed=seed, channels=channels)
+        made = list(pool.map(make, sites))
+        write_plate(str(beside), out.name.removesuffix(".zarr"), groups)
+        _write_truth(truth_file, sites, made, channels)
+    return truth_file
+
+
+def _write_truth(
+    file: Path, sites: Sequence[Site], made: Sequence[dict[str, Any]], channels: int
+) -> None:
     truth = {
         "pixel_size_um": PIXEL_UM,
         "channels": list(CHANNELS[:channels]),
         "faults": [{"image": s.image, "fault": s.fault} for s in sites if s.fault],
-        "images": images,
+        "images": {s.image: m for s, m in zip(sites, made, strict=True)},
     }
-    truth_file.write_text(json.dumps(truth, separators=(",", ":")) + "\n", encoding="utf-8")
-    return truth_file
+    file.write_text(json.dumps(truth, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 def plan_sites(wells: int, fields: int, *, size: int, seed: int, faults: bool) -> list[Site]:
@@ -155,6 +160,18 @@ def _fault(row: int, column: int, number: int, rows: int, columns: int, fields: 
     if well == 1 and number == fields // 2:
         return "lost_chunk"
     return ""
+
+
+def _make(out: Path, site: Site, *, size: int, seed: int, channels: int) -> dict[str, Any]:
+    """Render and write one field; give its truth."""
+    rendered = _render(site, size=size, seed=seed, channels=channels)
+    _write_site(out, site, rendered)
+    centroids, areas = rendered.truth()
+    return {
+        "nuclei": len(areas),
+        "centroids_px": np.round(centroids, 2).tolist(),
+        "areas_px": areas.tolist(),
+    }
 
 
 def _render(site: Site, *, size: int, seed: int, channels: int) -> SyntheticField:

@@ -4,11 +4,8 @@ The plate is written beside its place and renamed when whole, so a half one neve
 Nothing is filled in: a field that lacks a plane is refused.
 """
 
-import shutil
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +15,7 @@ import numpy as np
 from voxelmill.ingest_pattern import Place, check_complete, distinct, match_names, rename
 from voxelmill.plugin import Array, BadInput, OutputExists
 from voxelmill.progress import Progress
+from voxelmill.store.documents import whole_folder
 from voxelmill.store.plate import Field, write_plate
 from voxelmill.store.write import image_shard, write_image
 from voxelmill.tiffs import SUFFIXES, Pages, read_tiff, tiff_spacing
@@ -105,7 +103,7 @@ def ingest(
     fields: dict[str, dict[Place, Path]] = {}
     for place, file in found.items():
         fields.setdefault(place.image, {})[place] = src / file
-    with _whole(out) as partial_out:
+    with whole_folder(out) as partial_out:
         job = Job(src, partial_out, pages, tuple(channels), pixel_size_um, z_step_um)
         written = _write_fields(job, fields, workers, progress=progress)
         label = name or out.name.removesuffix(".zarr").removesuffix(".ome")
@@ -116,20 +114,6 @@ def ingest(
 def _names(src: Path) -> list[str]:
     files = (p for p in src.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     return sorted(p.relative_to(src).as_posix() for p in files)
-
-
-@contextmanager
-def _whole(out: Path) -> Iterator[Path]:
-    """Give a folder beside `out` that becomes `out` if all goes well and vanishes if not."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        yield beside
-        if out.exists():
-            raise OutputExists(f"{out}: came to be meanwhile. Remove it, or name another output.")
-        beside.rename(out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _write_fields(

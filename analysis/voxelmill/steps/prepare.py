@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxelmill.config import Config
+from voxelmill.config import Config, Settings
 from voxelmill.configfile import load_sheet, parse
 from voxelmill.layout import Layout, manifest, verdict
+from voxelmill.ledger import write_json
 from voxelmill.steps.scan import listed, scan
 
 
@@ -35,8 +36,11 @@ class Prepared:
 
     @property
     def execution(self) -> str:
-        """JSON of the settings that never change a result."""
-        return _json(self.config.model_dump(mode="json", include={"blocks", "compute"}))
+        """File with the settings that never change a result.
+
+        Rules have its path as a parameter, not its content, so a new block size reruns nothing.
+        """
+        return str(Path(self.config.results) / "execution.json")
 
     def settings(self, step: str) -> str:
         """JSON of the settings that change what `step` computes."""
@@ -94,11 +98,15 @@ def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = 
         A mistake, before any job starts.
     """
     if not config:
-        return Prepared(Config.model_construct(datasets="", objects={}), {}, {})
+        return Prepared(Config.model_construct(datasets="", **dict(Settings())), {}, {})
     checked = parse(Config, dict(config), str(config_path))
     plate_maps = {r.dataset: r.plate_map for r in load_sheet(checked, config_path) if r.plate_map}
     if main or not manifest(Path(checked.results)).exists():
-        return Prepared(checked, scan(checked, config_path).batches, plate_maps)
+        prepared = Prepared(checked, scan(checked, config_path).batches, plate_maps)
+        write_json(
+            Path(prepared.execution), checked.model_dump(mode="json", include={"blocks", "compute"})
+        )
+        return prepared
     return Prepared(checked, listed(checked, config_path), plate_maps)
 
 

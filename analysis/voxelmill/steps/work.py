@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from voxelmill import __version__
 from voxelmill.batch import Batch, Item
@@ -83,18 +83,19 @@ def read_batch(path: Path) -> Batch:
         raise BadInput(f"{path}: no batch file. Run `voxelmill scan` to make it anew") from None
 
 
-def read_execution(text: str, workers: int) -> Execution:
-    """Parse the ``--run`` option of a step.
+def read_execution(file: Path | None, workers: int) -> Execution:
+    """Read the file that the ``--run`` option of a step names.
 
     Raises
     ------
     BadConfig
-        It is not the JSON of an `Execution`.
+        It cannot be read, or is not the JSON of an `Execution`.
     """
     try:
-        return Execution.model_validate({**json.loads(text or "{}"), "workers": workers})
-    except (ValidationError, ValueError) as error:
-        raise BadConfig(f"--run: {' '.join(str(error).split())}") from None
+        found = json.loads(file.read_text(encoding="utf-8")) if file else {}
+        return Execution.model_validate({**found, "workers": workers})
+    except (OSError, ValueError) as error:
+        raise BadConfig(f"--run {file}: {' '.join(str(error).split())}") from None
 
 
 @contextmanager

@@ -5,14 +5,16 @@ which create the same group at once put identical bytes there.
 """
 
 import json
+import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from zarr.storage import LocalStore
 
-from voxelmill.plugin import BadConfig, BadInput
+from voxelmill.plugin import BadConfig, BadInput, OutputExists
 
 Version: TypeAlias = Literal["0.4", "0.5"]
 Document: TypeAlias = dict[str, Any]
@@ -38,6 +40,25 @@ def local_store(folder: Path) -> LocalStore:
     a file may be short: a shard's checksum then fails, which readers report as damage.
     """
     return LocalStore(folder)
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """Give a folder beside `out` that becomes `out` if all goes well and vanishes if not.
+
+    Raises
+    ------
+    OutputExists
+        `out` is there, before or after.
+    """
+    beside = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        _refuse_existing(out)
+        yield beside
+        _refuse_existing(out)
+        beside.rename(out)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def write_document(path: Path, document: Mapping[str, Any]) -> None:
@@ -127,6 +148,11 @@ def check_axes(axes: str, shape: Sequence[int], place: str) -> None:
     for axis, length in zip("tczyx", shape, strict=True):
         if axis not in axes and length != 1:
             raise BadInput(f"{place}: {length} along '{axis}'; axes are '{axes}'. Add the axis.")
+
+
+def _refuse_existing(out: Path) -> None:
+    if out.exists():
+        raise OutputExists(f"{out}: is there already. Remove it, or name another output.")
 
 
 def _subsets() -> list[str]:
