@@ -129,11 +129,18 @@ def owners(index: Mapping[str, NDArray[np.int64]], grid: Grid) -> dict[Index, li
         for g in range(int(group.max(initial=-1)) + 1):
             mine = rows[group.ravel() == g]
             z, y, x = (int(v) for v in mine[0, 1:4] // np.asarray(grid.size))
-            start, stop = mine[:, 4:7].min(axis=0), mine[:, 7:10].max(axis=0)
-            box = Box((int(start[0]), int(start[1]), int(start[2])),
-                      (int(stop[0]), int(stop[1]), int(stop[2])))  # fmt: skip
+            box = _around(mine, grid.shape[0])
             found.setdefault((z, y, x), []).append(Owned(name, mine[:, 0], box))
     return dict(sorted(found.items()))
+
+
+def _around(rows: NDArray[np.int64], depth: int) -> Box:
+    """Box around objects; of a volume never a single plane, which features would take for 2-D."""
+    z0, y0, x0 = (int(v) for v in rows[:, 4:7].min(axis=0))
+    z1, y1, x1 = (int(v) for v in rows[:, 7:10].max(axis=0))
+    if depth > 1 and z1 - z0 == 1:
+        z0, z1 = (z0, z1 + 1) if z1 < depth else (z0 - 1, z1)
+    return Box((z0, y0, x0), (z1, y1, x1))
 
 
 def _union(boxes: Sequence[Box]) -> Box:

@@ -1,7 +1,7 @@
 """QC of one frame: every metric on every channel, tile by tile.
 
 Tiles are a fixed grid, so values do not depend on block size; a field of up to 2048² is one tile.
-A frame's value is the median over its tiles.
+``Metric.combine`` makes one value of those of the tiles.
 """
 
 from collections.abc import Sequence
@@ -30,15 +30,18 @@ def quality(task: QualityTask) -> dict[str, float]:
     """Values by column (``ImageQuality_…_<Channel>``); NaN where undefined in all tiles."""
     source, t = task.frame.source, task.frame.t
     _, _, z, y, x = source.shape
+    tiles = list(Grid((z, y, x), TILE))
+    voxels = np.asarray([tile.core.size for tile in tiles])
     values: dict[str, float] = {}
     for c, channel in enumerate(task.channels):
-        tiles: dict[str, list[float]] = {}
-        for tile in Grid((z, y, x), TILE):
+        found: list[list[dict[str, float]]] = []
+        for tile in tiles:
             pixels = source.read(t, (c,), tile.core)[0]
-            for metric in task.metrics:
-                for column, value in metric(pixels, source.spacing_um).items():
-                    tiles.setdefault(column, []).append(float(value))
-        values |= {f"{column}_{channel}": _median(found) for column, found in tiles.items()}
+            found.append([metric(pixels, source.spacing_um) for metric in task.metrics])
+        for metric, rows in zip(task.metrics, zip(*found, strict=True), strict=True):
+            columns = {k: np.asarray([row[k] for row in rows], float) for k in metric.columns()}
+            combined = metric.combine(columns, voxels)
+            values |= {f"{column}_{channel}": v for column, v in combined.items()}
     return values
 
 
@@ -50,8 +53,3 @@ def columns(metrics: Sequence[Metric], channels: Sequence[str]) -> dict[str, str
         for metric in metrics
         for column, unit in metric.columns().items()
     }
-
-
-def _median(values: Sequence[float]) -> float:
-    finite = [v for v in values if not np.isnan(v)]
-    return float(np.median(finite)) if finite else float("nan")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from voxelmill.features.reference import tables, update
+from voxelmill.reference import tables, update
 from voxelmill.plugin import BadInput
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "features.md"
 REMAKE = (
-    "from pathlib import Path; from voxelmill.features.reference import update; "
+    "from pathlib import Path; from voxelmill.reference import update; "
     "p = Path('docs/features.md'); p.write_text(update(p.read_text()))"
 )
 

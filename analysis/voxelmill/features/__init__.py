@@ -25,6 +25,10 @@ class Feature(Plugin):
         """
         raise NotImplementedError
 
+    def describe(self, channels: Sequence[str]) -> dict[str, str]:
+        """Columns → definition in a line, for `docs/features.md`."""
+        return {}
+
     def positions(self, channels: Sequence[str]) -> dict[str, int]:
         """Columns that are positions → axis (0 = z, 1 = y, 2 = x).
 

@@ -32,13 +32,13 @@ def neighbours(shape: tuple[int, ...], forward: bool = False) -> Int64:
     return np.array([s for s in sorted(steps) if s > 0 or (s < 0 and not forward)], np.int64)
 
 
-def pad(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def pad(array: Int32) -> Int32:
     """Pad by the one voxel of zeros that `neighbours` needs."""
     depth = 1 if array.shape[0] > 1 else 0
     return np.pad(array, ((depth, depth), (1, 1), (1, 1)))
 
 
-def unpad(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def unpad(array: Int32) -> Int32:
     """Undo `pad` (a padded array has one plane only where the image has one)."""
     return array[1:-1, 1:-1, 1:-1] if array.shape[0] > 1 else array[:, 1:-1, 1:-1]
 

@@ -1,7 +1,8 @@
 """Regions grown from seeds along the cheapest paths, in integer costs.
 
-In: seeds, intensity and the mask to grow in, (z, y, x). Out: for each voxel of the mask the id of the
-seed with the cheapest path to it, up to a largest cost. Dijkstra with one bucket a cost (Dial 1969).
+In: seeds, intensity and the mask to grow in, (z, y, x). Out: for each voxel of the mask the id of
+the seed with the cheapest path to it, up to a largest cost. Dijkstra with one bucket for each cost
+(Dial 1969).
 
 A path's cost is the sum of its steps' costs, so a voxel's owner is decided by the seeds within the
 largest cost alone, and of equally cheap ones the smaller id wins: nothing depends on the block.
@@ -21,8 +22,8 @@ Mask: TypeAlias = NDArray[np.bool_]
 NEVER = 2**30
 
 
-def step_lengths(shape: tuple[int, int, int], step: tuple[float, float, float]) -> Int64:
-    """Offsets (z, y, x) to all neighbours and the length of each in units of `step`, rounded: (k, 4)."""
+def step_lengths(shape: tuple[int, ...], step: tuple[float, float, float]) -> Int64:
+    """Offsets (z, y, x) to all neighbours, and the rounded length of each, (k, 4)."""
     depths = (-1, 0, 1) if shape[0] > 1 else (0,)
     rows = [
         (z, y, x, max(1, round(float(np.hypot(z * step[0], np.hypot(y * step[1], x * step[2]))))))

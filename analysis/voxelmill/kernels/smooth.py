@@ -25,7 +25,7 @@ def gaussian_weights(sigma: float) -> Int32:
     total = taps[0] + 2 * taps[1:].sum()
     weights = np.round(taps / total * 2**BITS).astype(np.int32)
     weights[0] = 2**BITS - 2 * int(weights[1:].sum())
-    return weights
+    return np.asarray(weights, np.int32)
 
 
 def smooth(image: Int32, sigma: tuple[float, float, float]) -> Int32:

@@ -92,7 +92,7 @@ def subtract_surface(
     (z, y, x) int32 array
     """
     if grid.size == 1:
-        return values - grid.ravel()[0]
+        return np.asarray(values - grid.ravel()[0], np.int32)
     nodes = [
         _nodes(n, o, s / t, c)
         for n, o, s, t, c in zip(values.shape, origin, spacing_um, tile_um, grid.shape, strict=True)
@@ -103,7 +103,7 @@ def subtract_surface(
 def _nodes(n: int, origin: int, rate: float, count: int) -> Int64:
     """Position of each voxel on the grid in 1/UNIT, clipped to its first and last node."""
     place = np.floor((np.arange(n) + origin + 0.5) * rate * UNIT - UNIT / 2)
-    return np.clip(place, 0, (count - 1) * UNIT).astype(np.int64)
+    return np.asarray(np.clip(place, 0, (count - 1) * UNIT), np.int64)
 
 
 @kernel

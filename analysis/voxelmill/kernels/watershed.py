@@ -66,15 +66,17 @@ def find_basins(relief: Int32, image: Int32) -> Basins:
 
 
 def roundness(sums: Int64) -> Float64:
-    """Volume over that of the ellipsoid with the same second moments: 1 for any ellipse, less for
-    what is not convex. From the integer sums of `tree.moments`, (m, 12) to (m,).
+    """Volume over that of the ellipsoid with the same second moments.
+
+    1 for any ellipse, however long; less for what is not convex. From the integer sums of
+    `tree.moments`, (m, 12) to (m,).
     """
     n = np.maximum(sums[:, 0], 1).astype(np.float64)
 
     def moment(both: int, one: int, other: int) -> Float64:
         product = sums[:, 0] * sums[:, both] - sums[:, one] * sums[:, other]
         grain = 1 / 12 if one == other else 0.0  # a voxel is a cube, not a point
-        return np.asarray(product / n**2 + grain, np.float64)
+        return np.asarray(product / (n * n) + grain, np.float64)
 
     zz, yy, xx = moment(4, 1, 1), moment(5, 2, 2), moment(6, 3, 3)
     zy, zx, yx = moment(7, 1, 2), moment(8, 1, 3), moment(9, 2, 3)
@@ -84,44 +86,67 @@ def roundness(sums: Int64) -> Float64:
     return n / (4 / 3 * np.pi * 5**1.5 * np.sqrt(np.maximum(det, 1e-9)))
 
 
-def pair_features(
-    one: Int64, other: Int64, border: Int64, saddle: Int64, lower_top: Int64, voxels: float
-) -> Float64:
-    """What tells two halves of one object from two objects.
+def steps_of_two(ratio: Float64) -> Float64:
+    """Logarithm to base 2, linear between powers of two: exact, so the same in every block."""
+    mantissa, exponent = np.frexp(ratio)
+    return np.asarray(exponent + 2 * mantissa - 2, np.float64)
 
-    Parameters
-    ----------
-    one, other : (m, 12) int64 array
-        Sums of the two regions.
-    border : (m, 2) int64 array
-        Pairs of touching voxels and the sum of their intensities.
-    saddle, lower_top : (m,) int64 array
-        Height of the pass, and of the lower peak.
-    voxels : float
-        Volume of an object of the expected diameter.
 
-    Returns
-    -------
-    (m, 8) float64 array
-        1; saddle over peak; roundness of the whole, and what it gains over the parts'; intensity
-        on the border over that of the dimmer part; log ratio of their intensities; log size of the
-        whole and of the smaller part, as areas in units of the expected one.
-    """
-    sizes = np.stack([one[:, 0], other[:, 0]]).astype(np.float64)
-    means = np.maximum(np.stack([one[:, 10], other[:, 10]]) / np.maximum(sizes, 1), 1.0)
-    flat = not one[:, 1].any()
-    power = 1.0 if flat else 2 / 3
-    whole = roundness(one + other)
-    parts = (roundness(one) * sizes[0] + roundness(other) * sizes[1]) / sizes.sum(axis=0)
-    valley = border[:, 1] / np.maximum(border[:, 0], 1) / means.min(axis=0)
-    columns = [
-        np.ones_like(whole),
-        saddle / np.maximum(lower_top, 1),
-        whole,
-        whole - parts,
-        np.clip(valley, 0, 2),
-        np.abs(np.log(means[0] / means[1])),
-        power * np.log(sizes.sum(axis=0) / voxels),
-        power * np.log(sizes.min(axis=0) / voxels),
-    ]
-    return np.stack(columns, axis=1)
+@dataclass(frozen=True)
+class Pairs:
+    """Touching regions, one row a pair."""
+
+    one: Int64
+    """(m, 12): sums of one region."""
+    other: Int64
+    """(m, 12): sums of the other."""
+    border: Int64
+    """(m, 2): pairs of touching voxels and the sum of their smaller intensities."""
+    saddle: Int64
+    """(m,): height of the pass."""
+    top: Int64
+    """(m,): height of the lower peak."""
+
+    def features(self, voxels: float) -> Float64:
+        """What tells two halves of one object from two objects.
+
+        Parameters
+        ----------
+        voxels : float
+            Volume of an object of the expected diameter.
+
+        Returns
+        -------
+        (8, m) float64 array
+            1; saddle over peak; roundness of the whole, and what it gains over the parts';
+            intensity on the border over that of the dimmer part; ratio of their intensities, and
+            size of the whole and of the smaller part in units of the expected (as areas), these
+            three in steps of two.
+        """
+        sizes = np.stack([self.one[:, 0], self.other[:, 0]]).astype(np.float64)
+        light = np.stack([self.one[:, 10], self.other[:, 10]])
+        means = np.maximum(light / np.maximum(sizes, 1), 1.0)
+        whole = roundness(self.one + self.other)
+        total = sizes[0] + sizes[1]
+        parts = (roundness(self.one) * sizes[0] + roundness(self.other) * sizes[1]) / total
+        level = self.border[:, 1] / np.maximum(self.border[:, 0], 1)
+        power = 2 / 3 if self.one[:, 1].any() else 1.0
+        columns = [
+            np.ones_like(whole),
+            self.saddle / np.maximum(self.top, 1),
+            whole,
+            whole - parts,
+            np.clip(level / np.minimum(means[0], means[1]), 0, 2),
+            np.abs(steps_of_two(means[0] / means[1])),
+            power * steps_of_two(total / voxels),
+            power * steps_of_two(np.minimum(sizes[0], sizes[1]) / voxels),
+        ]
+        return np.stack(columns)
+
+
+def weigh(features: Float64, weights: tuple[float, ...]) -> Float64:
+    """Weighted sum of `features` (k, m), term by term: a matrix product may round by position."""
+    total = features[0] * weights[0]
+    for row, weight in zip(features[1:], weights[1:], strict=True):
+        total = total + row * weight
+    return np.asarray(total, np.float64)

@@ -36,6 +36,20 @@ class Metric(Plugin):
         """
         raise NotImplementedError
 
+    def combine(self, tiles: Mapping[str, Array], voxels: Array) -> dict[str, float]:
+        """Value of an image from those of its tiles: the median, thin remainders left out.
+
+        Parameters
+        ----------
+        tiles : mapping of str to (n_tiles,) array
+            Columns of ``columns``, NaN where undefined.
+        voxels : (n_tiles,) array
+            Size of each tile.
+        """
+        full = voxels * 2 > voxels.max()
+        kept = {column: values[full & ~np.isnan(values)] for column, values in tiles.items()}
+        return {c: float(np.median(v)) if v.size else float("nan") for c, v in kept.items()}
+
     def flags(self, values: Mapping[str, Array]) -> dict[str, NDArray[np.bool_]]:
         """Judge the images of a plate, one channel at a time.
 

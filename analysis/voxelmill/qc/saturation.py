@@ -70,6 +70,21 @@ class Saturation(Metric):
         found = (values[0], values[-1], share[0], share[-1], share[clipped].sum())
         return dict(zip(COLUMNS, map(float, found), strict=True))
 
+    def combine(self, tiles: Mapping[str, Array], voxels: Array) -> dict[str, float]:
+        """Extremes over all tiles; shares weighted by size."""
+        found = {}
+        for column, values in tiles.items():
+            known = ~np.isnan(values)
+            if not known.any():
+                found[column] = math.nan
+            elif column.endswith("MinIntensity"):
+                found[column] = float(values[known].min())
+            elif column.endswith("MaxIntensity"):
+                found[column] = float(values[known].max())
+            else:
+                found[column] = float(np.average(values[known], weights=voxels[known]))
+        return found
+
     def flags(self, values: Mapping[str, Array]) -> dict[str, NDArray[np.bool_]]:
         """`Saturated`: more voxels at full scale than `max_percent`."""
         percent = np.asarray(values["ImageQuality_PercentSaturated"], dtype=np.float64)

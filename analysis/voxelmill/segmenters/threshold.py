@@ -76,4 +76,4 @@ class Threshold(Sized):
         keep = (sizes >= self.smallest * self.volume(flat, spacing_um)) | ~short
         keep[0] = False
         new = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-        return new[ids]
+        return np.asarray(new[ids], np.int32)

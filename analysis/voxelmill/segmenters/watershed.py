@@ -23,12 +23,12 @@ from voxelmill.kernels.distance import STEPS, distance
 from voxelmill.kernels.outline import fill_holes, largest_pieces, peel
 from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.kernels.tree import gather, highest, lift, merge_tree, select
-from voxelmill.kernels.watershed import find_basins, pair_features
-from voxelmill.plugin import Array, Index, Labels, Pixels, Spacing
-from voxelmill.segmenters._sized import HOLE, TILE_DIAMETERS, Sized, fit_levels
+from voxelmill.kernels.watershed import Pairs, find_basins, weigh
+from voxelmill.plugin import Index, Labels, Pixels, Spacing
+from voxelmill.segmenters._sized import HOLE, TILE_DIAMETERS, Int32, Sized, fit_levels
 
-WEIGHTS = np.array([-9.74, 4.48, -1.19, 23.17, 9.11, -10.91, -2.02, -0.51])
-"""Logistic regression of `pair_features` on the merges of a public training set (BBBC039)."""
+WEIGHTS = (-19.05, 5.14, 7.58, 20.99, 9.71, -7.0, -1.3, -0.65)
+"""Logistic regression of `Pairs.features` on the merges of a public training set (BBBC039)."""
 
 
 class Watershed(Sized):
@@ -89,18 +89,18 @@ class Watershed(Sized):
         around = self._brightness(mask, bright, spacing_um)
         mask = majority(peel(mask, bright < self.RIM * self.outline * around))
         objects = self._objects(mask, bright, around, volume, spacing_um)
-        count, own = _own_level(objects, bright)
+        own = _own_level(objects, bright)
         objects = peel(objects, bright < self.outline * own[objects])
         ids, _ = largest_pieces(objects, int(self.smallest * volume))
         return ids
 
-    def _relief(self, mask: Array, spacing_um: Spacing) -> Array:
+    def _relief(self, mask: Int32, spacing_um: Spacing) -> Int32:
         """Smoothed distance map in 1/64 of a voxel along x."""
         step = (spacing_um[0] / spacing_um[2], spacing_um[1] / spacing_um[2], 1.0)
         cap = self.CAP * self.diameter(spacing_um) / spacing_um[2]
         return smooth(distance(mask > 0, step, cap), self.sigma(self.RELIEF, spacing_um, 0.7))
 
-    def _brightness(self, mask: Array, bright: Array, spacing_um: Spacing) -> Array:
+    def _brightness(self, mask: Int32, bright: Int32, spacing_um: Spacing) -> Int32:
         """Brightness of the coarse basin around each voxel, (z, y, x)."""
         basins = find_basins((self._relief(mask, spacing_um) + 1) * mask, bright)
         lower = np.minimum(basins.top[basins.first], basins.top[basins.second])
@@ -117,50 +117,38 @@ class Watershed(Sized):
         return unpad(level[chosen].astype(np.int32)[basins.labels])
 
     def _objects(
-        self, mask: Array, bright: Array, around: Array, volume: float, spacing_um: Spacing
+        self, mask: Int32, bright: Int32, around: Int32, volume: float, spacing_um: Spacing
     ) -> Labels:
         """Split the mask into objects by the tree of merges."""
         height = self.BRIGHT * self.diameter(spacing_um) / spacing_um[2] * STEPS
         share = np.clip(bright, 0, None) * height / np.maximum(around, 1)
-        share = np.minimum(share, 1.5 * height).astype(np.int32) * mask
-        share = smooth(share, self.sigma(self.RELIEF, spacing_um, 0.7))
-        relief = (self._relief(mask, spacing_um) + share + 1) * mask
-        basins = find_basins(relief, bright)
-        a, b = basins.first, basins.second
+        light = np.minimum(share, 1.5 * height).astype(np.int32) * mask
+        light = smooth(light, self.sigma(self.RELIEF, spacing_um, 0.7))
+        basins = find_basins((self._relief(mask, spacing_um) + light + 1) * mask, bright)
+        a, b, n = basins.first, basins.second, basins.top.size - 1
         lower = np.minimum(basins.top[a], basins.top[b])
-        score = (
-            pair_features(
-                basins.sums[a], basins.sums[b], basins.border, basins.saddle, lower, volume
-            )
-            @ WEIGHTS
-        )
-        order = np.lexsort((b, a, -score))
+        edges = Pairs(basins.sums[a], basins.sums[b], basins.border, basins.saddle, lower)
+        order = np.lexsort((b, a, -weigh(edges.features(volume), WEIGHTS)))
+        a, b = a[order], b[order]
         limit = np.array(self.voxels(self.LARGEST, spacing_um), np.int64)
-        parent, children, edge = merge_tree(a[order], b[order], basins.bounds, limit)
-        n = basins.top.size - 1
-        sums = gather(basins.sums, children)
-        top = highest(basins.top, children)
-        border = lift(a[order], b[order], basins.border[order], parent)
+        parent, children, edge = merge_tree(a, b, basins.bounds, limit)
+        sums, top = gather(basins.sums, children), highest(basins.top, children)
+        border = lift(a, b, basins.border[order], parent)
         left, right = children[n + 1 :, 0], children[n + 1 :, 1]
-        features = pair_features(
-            sums[left],
-            sums[right],
-            border[n + 1 :],
-            basins.saddle[order][edge[n + 1 :]],
-            np.minimum(top[left], top[right]),
-            volume,
-        )
-        belong = np.append(np.ones(n + 1, bool), features @ WEIGHTS > 0)
-        chosen = select(parent, belong, n)
+        saddle = basins.saddle[order][edge[n + 1 :]]
+        lower = np.minimum(top[left], top[right])
+        merges = Pairs(sums[left], sums[right], border[n + 1 :], saddle, lower)
+        together = weigh(merges.features(volume), WEIGHTS) > 0
+        chosen = select(parent, np.append(np.ones(n + 1, bool), together), n)
         return np.ascontiguousarray(unpad(chosen[basins.labels]))
 
 
-def majority(mask: Array) -> Array:
-    """Median over 3 × 3 in each plane."""
+def majority(mask: Int32) -> Int32:
+    """Median over 3 by 3 in each plane."""
     return np.stack([cv2.medianBlur(p.astype(np.uint8), 3) for p in mask]).astype(np.int32)
 
 
-def _own_level(objects: Labels, bright: Array) -> tuple[int, Array]:
+def _own_level(objects: Labels, bright: Int32) -> Int32:
     """Contraharmonic mean of the brightness in each object (dim rims hardly count)."""
     count = int(objects.max())
     values = np.maximum(bright, 0).astype(np.float64).ravel()
@@ -168,4 +156,4 @@ def _own_level(objects: Labels, bright: Array) -> tuple[int, Array]:
     total = np.bincount(flat, values, count + 1)
     square = np.bincount(flat, values * values, count + 1)
     own = np.floor(square / np.maximum(total, 1)).astype(np.int32)
-    return count, own
+    return own

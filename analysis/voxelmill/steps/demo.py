@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from voxelmill.plugin import BadConfig, OutputExists
+from voxelmill.plugin import BadConfig
 from voxelmill.store.documents import whole_folder
 from voxelmill.store.plate import Field, write_plate
 from voxelmill.store.write import Channel, write_image
@@ -85,13 +85,11 @@ def write_demo_plate(
     Raises
     ------
     OutputExists
-        The plate or its truth is there already.
+        The plate is there already (a truth without its plate is replaced).
     BadConfig
         A number is too small or too large; faults need 4 wells.
     """
     truth_file = out.with_name(out.name.removesuffix(".zarr") + ".truth.json")
-    if truth_file.exists():
-        raise OutputExists(f"{truth_file}: is there already. Remove it, or name another output.")
     if not (wells > 0 and fields > 0 and 1 <= channels <= len(CHANNELS) and size >= 64):
         raise BadConfig(
             f"demo: {wells} wells, {fields} fields, {channels} channels, size {size}; "

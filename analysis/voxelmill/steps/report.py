@@ -62,8 +62,8 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
     return ReportData(
         dataset=found.dataset,
         plate=next((i.plate for i in found.items if i.plate), ""),
-        rows=tuple(dict.fromkeys(i.row for i in found.items if i.row)),
-        columns=tuple(dict.fromkeys(i.column for i in found.items if i.column)),
+        rows=tuple(sorted({i.row for i in found.items if i.row}, key=_natural)),
+        columns=tuple(sorted({i.column for i in found.items if i.column}, key=_natural)),
         fields=tuple(_field(row, settings) for row in rows(images)),
         wells=read_table(found.layout.wells),
         thumbnails=tuple(
@@ -78,6 +78,12 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
         channels=tuple(channels_of(images, names)),
         command=command,
     )
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """Sort key: 2 before 10, Z before AA."""
+    text = name.lstrip("0")
+    return len(text), text
 
 
 def _field(row: dict[str, Any], settings: Settings) -> FieldRow:

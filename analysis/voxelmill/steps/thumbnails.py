@@ -53,7 +53,9 @@ def thumbnail(batch: Batch, item: Item, labels_root: Path, sets: Sequence[str]) 
         pixels=_pixels(image, level, k, plane)[:, ::stride, ::stride],
         labels={name: found[::stride, ::stride] for name, found in labels.items()},
         channels=image.channels,
-        pixel_size_um=image.spacing_um[2] * level.factor[2] * stride,
+        pixel_size_um=None
+        if any("no pixel size" in w for w in image.warnings)
+        else image.spacing_um[2] * level.factor[2] * stride,
     )
 
 
