@@ -7,6 +7,7 @@ In: a YAML file and the sheet of datasets that it names. Out: `Config` and `Row`
 import csv
 import difflib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,11 +155,14 @@ def is_url(text: str) -> bool:
 
 
 def locate(name: str, beside: Path) -> str:
-    """Resolve a path in a file: as seen from the file's folder if it is there, else from here."""
-    if is_url(name) or Path(name).is_absolute():
+    """Resolve a path in a file: as seen from the file's folder if it is there, else from here.
+
+    A relative path stays relative to the working directory, so that it reads the same elsewhere.
+    """
+    if not name or is_url(name) or Path(name).is_absolute():
         return name
     candidate = beside / name
-    return str(candidate) if candidate.exists() else name
+    return os.path.relpath(candidate if candidate.exists() else name)
 
 
 def load_sheet(config: Config, config_path: str | Path) -> list[Row]:

@@ -1,9 +1,11 @@
+import os
+
 from snakemake.exceptions import WorkflowError
 
 from voxelmill.plugin import VoxelmillError
 from voxelmill.steps.prepare import prepare
 
-CONFIG_FILE = str(next(iter(workflow.configfiles), "no --configfile given"))
+CONFIG_FILE = os.path.relpath(next(iter(workflow.configfiles), "no --configfile given"))
 
 # Scanning happens here, in Snakemake's main process; jobs on other machines only list its result.
 try:

@@ -39,6 +39,7 @@ class Fitted(BaseModel):
     threshold: int = Field(description="levels above the background that are foreground")
     tile_um: tuple[float, float, float] = Field(description="node distance of `background`, µm")
     background: Grid = Field(description="background surface in levels, (z, y, x)")
+    typical_um: float = Field(0.0, description="typical object diameter, µm; 0 = not measured")
 
 
 def permissive(values: Int32, share: float = SHARE) -> float:

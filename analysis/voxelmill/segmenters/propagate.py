@@ -2,7 +2,8 @@
 
 In: one channel and the seeds' labels. Out: labels with the seeds' ids: every seed keeps its
 voxels, and takes the foreground around it that it reaches more cheaply than any other seed. A
-path's cost is its length plus the changes of intensity along it, so borders fall on dim gaps and edges.
+path's cost is its length plus the changes of intensity along it, so borders fall on dim gaps and
+edges.
 """
 
 from typing import ClassVar, Literal, Self

@@ -21,13 +21,16 @@ from pydantic import Field
 from voxelmill.kernels.basins import unpad
 from voxelmill.kernels.distance import STEPS, distance
 from voxelmill.kernels.outline import fill_holes, largest_pieces, peel
+from voxelmill.kernels.size import typical_diameter
 from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.kernels.tree import gather, highest, lift, merge_tree, select
 from voxelmill.kernels.watershed import Pairs, find_basins, weigh
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
 from voxelmill.segmenters._sized import HOLE, TILE_DIAMETERS, Int32, Sized, fit_levels
 
-WEIGHTS = (-19.05, 5.14, 7.58, 20.99, 9.71, -7.0, -1.3, -0.65)
+MOST, NEAR = 4.0, 1.2
+"""The diameter is adapted by at most MOST, and to within a factor NEAR of the one measured."""
+WEIGHTS = (-22.15, 5.67, 10.8, 19.37, 9.28, -5.81, -1.49, -0.41)
 """Logistic regression of `Pairs.features` on the merges of a public training set (BBBC039)."""
 
 
@@ -35,8 +38,11 @@ class Watershed(Sized):
     """Round objects, touching or not, dim or bright: nuclei."""
 
     kind: Literal["watershed"] = "watershed"
+    adapt: bool = Field(
+        True, description="adapt to objects far from the diameter, as measured on the overview"
+    )
     outline: float = Field(
-        0.45, gt=0, lt=1, description="share of an object's brightness at its edge"
+        0.46, gt=0, lt=1, description="share of an object's brightness at its edge"
     )
     smallest: float = Field(
         0.05, ge=0, lt=1, description="smallest object, as a share of the expected area or volume"
@@ -59,8 +65,25 @@ class Watershed(Sized):
         """Fit the integer scale, the background surface and the permissive threshold."""
         if self.fitted is not None:
             return self
-        tile = TILE_DIAMETERS * self.diameter(spacing_um)
-        return self.model_copy(update={"fitted": fit_levels(overview[0], spacing_um, tile)})
+        expected = self.diameter(spacing_um)
+        fitted = fit_levels(overview[0], spacing_um, TILE_DIAMETERS * expected)
+        self = self.model_copy(update={"fitted": fitted})
+        if not self.adapt:
+            return self
+        above, threshold = self.levels(overview[0], spacing_um)
+        mask = (smooth(above, (0.0, 0.7, 0.7)) > threshold).astype(np.int32)
+        step = (spacing_um[0] / spacing_um[2], spacing_um[1] / spacing_um[2], 1.0)
+        found = typical_diameter(mask, step, MOST * expected / spacing_um[2]) * spacing_um[2]
+        return self.model_copy(update={"fitted": fitted.model_copy(update={"typical_um": found})})
+
+    def diameter(self, spacing_um: Spacing) -> float:
+        """Diameter in µm: the given one, brought near the fitted one if it is far from it."""
+        given = super().diameter(spacing_um)
+        found = self.fitted.typical_um if self.fitted and self.adapt else 0.0
+        if found <= 0:
+            return given
+        ratio = float(np.clip(found / given, 1 / MOST, MOST))
+        return given * max(ratio / NEAR, 1.0) * min(ratio * NEAR, 1.0)
 
     def halo(self, spacing_um: Spacing) -> Index:
         """Sum of the reaches of all stages."""
@@ -155,5 +178,4 @@ def _own_level(objects: Labels, bright: Int32) -> Int32:
     flat = objects.ravel()
     total = np.bincount(flat, values, count + 1)
     square = np.bincount(flat, values * values, count + 1)
-    own = np.floor(square / np.maximum(total, 1)).astype(np.int32)
-    return own
+    return np.asarray(np.floor(square / np.maximum(total, 1)), np.int32)
