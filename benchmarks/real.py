@@ -33,7 +33,7 @@ def main() -> int:
     codes = [_screen_run(), _bbbc039_run()]
     if any(codes):
         return 1
-    z, wells = z_prime(OUT / "results" / "translocation" / "wells.parquet")
+    z, wells = z_prime(OUT / "translocation" / "translocation" / "wells.parquet")
     print(f"translocation: {wells} of 48 wells; Z' of nuclear/cytoplasmic GFP {z:.3f} "
           f"(must be >= {MUST_Z})")  # fmt: skip
     found, annotated = _nuclei()
@@ -76,7 +76,7 @@ def z_prime(table: Path) -> tuple[float, int]:
 
 
 def _nuclei() -> tuple[int, int]:
-    wells = read_table(Layout(OUT / "results" / "bbbc039").wells)
+    wells = read_table(Layout(OUT / "bbbc039" / "bbbc039").wells)
     index = DATA / "nuclei2d" / "bbbc039_validation" / "index.csv"
     with index.open(encoding="utf-8") as file:
         annotated = sum(int(row["n_nuclei"]) for row in csv.DictReader(file))

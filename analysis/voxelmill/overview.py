@@ -25,8 +25,9 @@ def factors(shape: Index, spacing_um: Spacing, limit: int = MAX_VOXELS) -> Index
     plane = 1
     while True:
         depth = max(1, min(z, int(plane * spacing_um[2] / spacing_um[0])))
-        if (z // depth) * (y // plane) * (x // plane) <= limit:
-            return depth, min(plane, y), min(plane, x)
+        rows, columns = min(plane, y), min(plane, x)
+        if (z // depth) * (y // rows) * (x // columns) <= limit:
+            return depth, rows, columns
         plane += 1
 
 

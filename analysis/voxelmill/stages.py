@@ -115,9 +115,8 @@ def pair_block(task: Task, index: Index) -> int:
     block = task.grid.block(index)
     own = np.load(task.file(index, "labels"), mmap_mode="r")
     rows = []
-    for number, other in enumerate(task.grid):
-        if other.index not in task.grid.neighbours(index):
-            continue
+    for place in task.grid.neighbours(index):
+        other, number = task.grid.block(place), np.ravel_multi_index(place, task.grid.counts)
         theirs = np.load(task.file(other.index, "labels"), mmap_mode="r")
         both = block.read.clip(other.read)
         pairs = pair(

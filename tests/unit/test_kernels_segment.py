@@ -246,7 +246,7 @@ def test_quantising_keeps_order_and_precision(dtype):
     assert found.dtype == np.int32
     order = np.argsort(values, kind="stable")
     assert (np.diff(found[order]) >= 0).all()
-    assert np.unique(found).size >= 0.9 * np.unique(values).size
+    assert np.unique(found).size >= 0.8 * np.unique(values).size
     assert np.log2(gain) == np.floor(np.log2(gain))
 
 

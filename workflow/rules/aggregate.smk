@@ -15,9 +15,7 @@ rule aggregate:
         "../envs/voxelmill.yaml"
     params:
         settings=RUN.settings("aggregate"),
-        plate_map=lambda wildcards, input: [
-            f"--plate-map={path}" for path in input.plate_map
-        ],
+        plate_map=plate_map_option,
     shell:
         "voxelmill aggregate {input.batches:q} {params.plate_map:q} --record {output.record:q}"
         " --config {params.settings:q} > {log:q} 2>&1"

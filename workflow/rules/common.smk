@@ -40,6 +40,12 @@ def plate_map(wildcards):
     return RUN.plate_maps.get(wildcards.dataset, [])
 
 
+def plate_map_option(wildcards):
+    """The same as option of `voxelmill aggregate`."""
+    path = RUN.plate_maps.get(wildcards.dataset)
+    return [f"--plate-map={path}"] if path else []
+
+
 def job_threads(wildcards):
     """Threads of a batch job: all cores are used even where there are few batches."""
     return RUN.threads(workflow.cores or 1)

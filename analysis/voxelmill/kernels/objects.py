@@ -87,7 +87,8 @@ def keep(labels: Labels, ids: Ints) -> Labels:
     -------
     (z, y, x) int32 array
     """
-    kept = np.zeros_like(labels)
+    # Not zeros_like: it keeps the order of transposed labels, and reshape would copy.
+    kept = np.zeros(labels.shape, labels.dtype)
     if ids.size:
         _keep(labels.reshape(-1), ids, kept.reshape(-1))
     return kept

@@ -38,7 +38,7 @@ def fit_scale(overview: Array) -> tuple[float, float]:
 
 
 def quantise(image: Array, offset: float, gain: float) -> Int32:
-    """Map `image` to ``floor((image - offset) * gain)``, clipped to ±2**16; NaN to the lowest.
+    """Map `image` to ``floor((image - offset) * gain)``, clipped to ±2**16; NaN to 0.
 
     Parameters
     ----------
@@ -58,5 +58,5 @@ def quantise(image: Array, offset: float, gain: float) -> Int32:
 
 def _map(values: Array, offset: float, gain: float) -> Int32:
     wide = (values.astype(np.float64) - offset) * gain
-    wide = np.nan_to_num(np.floor(wide), nan=-LIMIT, posinf=LIMIT, neginf=-LIMIT)
+    wide = np.nan_to_num(np.floor(wide), nan=0, posinf=LIMIT, neginf=-LIMIT)
     return np.clip(wide, -LIMIT, LIMIT).astype(np.int32)

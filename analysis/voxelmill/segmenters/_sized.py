@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from voxelmill.kernels.levels import background, log_otsu
 from voxelmill.kernels.quantise import fit_scale, quantise
 from voxelmill.kernels.smooth import smooth
-from voxelmill.kernels.surface import fit_surface, subtract_surface, tiles
+from voxelmill.kernels.surface import fit_surface, floor_surface, subtract_surface, tiles
 from voxelmill.plugin import Array, Index, NotFitted, Spacing
 from voxelmill.segmenters import Segmenter
 
@@ -18,14 +18,14 @@ Int32: TypeAlias = NDArray[np.int32]
 Grid: TypeAlias = tuple[tuple[tuple[int, ...], ...], ...]
 
 MOST_TILES = (8, 24, 24)
-TILE_DIAMETERS = 6.0
+TILE_DIAMETERS = 4.0
 FIT_SIGMA = 0.7
 LEAST_SIGMA = 0.3
 HOLE, HOLE_SIZE = 0.3, 0.1
 """Largest hole in an object: extent in diameters, and size as a share of the expected volume."""
 SNR = 8.0
 """A threshold lies at least this many standard deviations of the noise above the background."""
-SHARE = 1.3
+SHARE = 1.2
 """The permissive threshold, as a share of log-Otsu's height above the background."""
 
 
@@ -44,6 +44,8 @@ class Fitted(BaseModel):
 
 def permissive(values: Int32, share: float = SHARE) -> float:
     """`share` of log-Otsu's height above the background; in an empty image, outliers only."""
+    if not values.size:
+        return 1.0
     centre, noise = background(values)
     cut = log_otsu(values, centre)
     return centre + max(share * (cut - centre), SNR * max(noise, 1.0))
@@ -150,15 +152,19 @@ def fit_levels(
         y * spacing_um[1] / counts[1],
         x * spacing_um[2] / counts[2],
     )
+    valid = np.isfinite(overview)
     grid = np.zeros(counts, np.int32)
     above = values
-    for _ in range(3 if tile_um else 0):
-        grid = fit_surface(values, above <= cut(above), counts)
+    if tile_um:
+        grid = floor_surface(values, valid, counts)
+        for _ in range(2):
+            above = subtract_surface(values, grid, size, spacing_um, (0, 0, 0))
+            grid = fit_surface(values, valid & (above <= cut(above[valid])), counts)
         above = subtract_surface(values, grid, size, spacing_um, (0, 0, 0))
     return Fitted(
         offset=offset,
         gain=gain,
-        threshold=round(cut(above)),
+        threshold=round(cut(above[valid])),
         tile_um=size,
         background=tuple(tuple(tuple(int(v) for v in row) for row in plane) for plane in grid),
     )

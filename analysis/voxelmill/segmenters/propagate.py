@@ -80,6 +80,8 @@ class Propagate(Levelled):
         return self.model_copy(update={"fitted": fitted})
 
     def _cut(self, values: Int32) -> float:
+        if not values.size:
+            return 1.0
         centre, noise = background(values)
         level = otsu(values) if self.method == "otsu" else log_otsu(values, centre)
         return max(level, centre + SNR * max(noise, 1.0))

@@ -48,6 +48,8 @@ class Threshold(Sized):
         return self.model_copy(update={"fitted": fitted})
 
     def _cut(self, values: Int32) -> float:
+        if not values.size:
+            return 1.0
         centre, noise = background(values)
         if self.method == "log-otsu":
             level = log_otsu(values, centre)

@@ -28,7 +28,7 @@ from voxelmill.kernels.watershed import Pairs, find_basins, weigh
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
 from voxelmill.segmenters._sized import HOLE, TILE_DIAMETERS, Int32, Sized, fit_levels
 
-MOST, NEAR = 4.0, 1.2
+MOST, NEAR, REFIT = 4.0, 1.2, 1.3
 """The diameter is adapted by at most MOST, and to within a factor NEAR of the one measured."""
 WEIGHTS = (-22.15, 5.67, 10.8, 19.37, 9.28, -5.81, -1.49, -0.41)
 """Logistic regression of `Pairs.features` on the merges of a public training set (BBBC039)."""
@@ -66,15 +66,22 @@ class Watershed(Sized):
         if self.fitted is not None:
             return self
         expected = self.diameter(spacing_um)
-        fitted = fit_levels(overview[0], spacing_um, TILE_DIAMETERS * expected)
-        self = self.model_copy(update={"fitted": fitted})
+        fitted = self._fit(overview, spacing_um)
+        if fitted.adapt and not 1 / REFIT < fitted.diameter(spacing_um) / expected < REFIT:
+            fitted = fitted._fit(overview, spacing_um)
+        return fitted
+
+    def _fit(self, overview: Pixels, spacing_um: Spacing) -> Self:
+        expected = self.diameter(spacing_um)
+        fit = fit_levels(overview[0], spacing_um, TILE_DIAMETERS * expected)
+        fitted = self.model_copy(update={"fitted": fit})
         if not self.adapt:
-            return self
-        above, threshold = self.levels(overview[0], spacing_um)
+            return fitted
+        above, threshold = fitted.levels(overview[0], spacing_um)
         mask = (smooth(above, (0.0, 0.7, 0.7)) > threshold).astype(np.int32)
         step = (spacing_um[0] / spacing_um[2], spacing_um[1] / spacing_um[2], 1.0)
         found = typical_diameter(mask, step, MOST * expected / spacing_um[2]) * spacing_um[2]
-        return self.model_copy(update={"fitted": fitted.model_copy(update={"typical_um": found})})
+        return fitted.model_copy(update={"fitted": fit.model_copy(update={"typical_um": found})})
 
     def diameter(self, spacing_um: Spacing) -> float:
         """Diameter in µm: the given one, brought near the fitted one if it is far from it."""

@@ -83,8 +83,12 @@ def read_plate_map(path: Path) -> dict[str, dict[str, str]]:
     BadInput
         No such column, or a well twice.
     """
-    text = path.read_text(encoding="utf-8-sig")
-    lines = text.splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}). Check the path") from None
+    if not lines:
+        raise BadInput(f"{path}: is empty; allowed: a header with 'well' and a line a well")
     delimiter = "\t" if "\t" in lines[0] else ","
     found: dict[str, dict[str, str]] = {}
     for row in csv.DictReader(lines, delimiter=delimiter):

@@ -7,16 +7,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import yaml
 
 from voxelmill.blocks import Box
 from voxelmill.layout import Layout
+from voxelmill.report import overlay_rgb
 from voxelmill.steps.demo import write_demo_plate
 from voxelmill.steps.run import home, run
 from voxelmill.store.labels import read_labels
+from voxelmill.store.read import open_image, read_box
 from voxelmill.tables import read_table, rows
 
+PICTURE = 400
+"""Edge in pixels of the corner shown; drawn at twice its size, so that outlines are fine."""
 CAUGHT_BY = {"out_of_focus": "OutOfFocus", "saturated": "Saturated", "empty": "Empty"}
 """QC fault that must be raised for each planted one; a lost chunk must be quarantined."""
 
@@ -36,11 +41,13 @@ def demo(out: Path, cores: int | None) -> int:
         write_demo_plate(plate)
     started = time.monotonic()
     code = run(_config(out), cores=cores)
+    seconds = time.monotonic() - started
     if code == 0:
         truth = json.loads((out / "plate.truth.json").read_text(encoding="utf-8"))
         layout = Layout(out / "results" / "demo")
         lines = [*count_table(layout), *score(layout, truth)]
-        lines.append(f"workflow: {time.monotonic() - started:.0f} s")
+        lines.append(f"workflow: {seconds:.0f} s; outlines on a field: {_picture(layout, out)}")
+        lines.append(f"report: {layout.report}")
         sys.stdout.write("\n".join(lines) + "\n")
     return code
 
@@ -58,6 +65,21 @@ def _config(out: Path) -> Path:
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
     return config
+
+
+def _picture(layout: Layout, out: Path) -> Path:
+    """Write the outlines on a corner of the first sound field as ``overlay.png``."""
+    images = rows(read_table(layout.images))
+    path = next(row["Metadata_Image"] for row in images if row["Metadata_Status"] == "ok")
+    image = open_image(str(out / "plate.zarr"), path)
+    box = Box((0, 0, 0), (1, PICTURE, PICTURE))
+    pixels = read_box(image, 0, range(len(image.channels)), box)[:, 0]
+    labels = {s: read_labels(str(layout.labels), path, s, 0, box)[0] for s in ("nuclei", "cells")}
+    big = {s: found.repeat(2, axis=0).repeat(2, axis=1) for s, found in labels.items()}
+    rgb = overlay_rgb(pixels.repeat(2, axis=1).repeat(2, axis=2), big)
+    file = out / "overlay.png"
+    file.write_bytes(cv2.imencode(".png", rgb[..., ::-1])[1].tobytes())
+    return file
 
 
 def count_table(layout: Layout) -> list[str]:
