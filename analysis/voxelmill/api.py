@@ -6,7 +6,7 @@ is given here as objects.
 
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,17 @@ import xarray as xr
 
 from voxelmill.blocks import Box, Grid
 from voxelmill.config import Blocks, Compute, Segmented
+from voxelmill.configfile import parse
 from voxelmill.ends import ArraySource, FileTarget, StoreSource
 from voxelmill.engine import Engine
 from voxelmill.features import Feature, features
 from voxelmill.kernels.objects import extents
 from voxelmill.ledger import Ledger
 from voxelmill.measurement import MeasureTask, measure_block, owners
-from voxelmill.plugin import Array, BadInput, Spacing
+from voxelmill.plugin import Array, BadConfig, BadInput, P, Spacing
 from voxelmill.progress import Progress
 from voxelmill.run import lazy, pool
-from voxelmill.segmenters import Segmenter
+from voxelmill.segmenters import Segmenter, segmenters
 from voxelmill.stages import Frame, merge_index
 from voxelmill.store.read import open_image as open_store
 
@@ -37,11 +38,48 @@ class _Lazy:
     def __init__(self, source: StoreSource, dtype: np.dtype[Any]) -> None:
         self.source, self.shape, self.dtype, self.ndim = source, source.shape, dtype, 5
 
-    def __getitem__(self, key: tuple[slice, ...]) -> Array:
-        t, c, *space = (range(n)[k] for n, k in zip(self.shape, key, strict=True))
-        start, stop = [r.start for r in space], [r.stop for r in space]
-        box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-        return np.stack([self.source.read(i, list(c), box) for i in t])
+    def __getitem__(self, key: tuple[slice | int | list[int], ...]) -> Array:
+        # Dask hands down what the user indexes with: slices with steps, single numbers, lists.
+        picked = [np.arange(n)[k] for n, k in zip(self.shape, key, strict=True)]
+        shape = tuple(n for p in picked for n in p.shape)
+        if 0 in shape:
+            return np.zeros(shape, self.dtype)
+        t, c, z, y, x = (np.atleast_1d(p) for p in picked)
+        low, high = [int(p.min()) for p in (z, y, x)], [int(p.max()) + 1 for p in (z, y, x)]
+        box = Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
+        near = np.ix_(range(c.size), z - low[0], y - low[1], x - low[2])
+        pixels = [self.source.read(int(i), c.tolist(), box)[near] for i in t]
+        return np.stack(pixels).reshape(shape)
+
+
+def segmenter(kind: str, **parameters: object) -> Segmenter:
+    """Make a segmenter by its kind, as in the configuration's ``segmenter: {kind: …}``.
+
+    Raises
+    ------
+    BadConfig
+        No such kind, or a parameter breaks a rule.
+    """
+    return _make(segmenters(), "segmenter", kind, parameters)
+
+
+def feature(kind: str, **parameters: object) -> Feature:
+    """Make a feature family by its kind, as in the configuration's ``features: [{kind: …}]``.
+
+    Raises
+    ------
+    BadConfig
+        No such kind, or a parameter breaks a rule.
+    """
+    return _make(features(), "feature", kind, parameters)
+
+
+def _make(
+    classes: Mapping[str, type[P]], what: str, kind: str, parameters: Mapping[str, object]
+) -> P:
+    if kind not in classes:
+        raise BadConfig(f"{what} '{kind}': no such kind; allowed: {', '.join(classes)}")
+    return parse(classes[kind], dict(parameters), f"{what} '{kind}'")
 
 
 def open_image(url: str, path: str = "") -> xr.DataArray:
@@ -96,7 +134,7 @@ def segment(
     array : DataArray or array
         Image with any of the axes t, c, z before y, x; one channel.
     segmenter : Segmenter
-        E.g. ``voxelmill.segmenters()["watershed"](diameter_um=12)``.
+        E.g. ``voxelmill.segmenter("watershed", diameter_um=12)``.
     seeds : DataArray or array, optional
         Labels to grow from, for segmenters that need them.
     spacing_um : tuple of float, optional
@@ -189,8 +227,7 @@ def measure(
         raise BadInput(
             f"measure: labels {stack.shape}; the image has {(times, *space)} (t, z, y, x)"
         )
-    known = features()
-    chosen = tuple(families) if families is not None else (known["shape"](), known["intensity"]())
+    chosen = (feature("shape"), feature("intensity")) if families is None else tuple(families)
     names = _channels(array, channels)
     with tempfile.TemporaryDirectory(prefix="voxelmill-") as folder:
         target = FileTarget(folder, times, (space[0], space[1], space[2]))

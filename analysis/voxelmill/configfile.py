@@ -181,6 +181,8 @@ def load_sheet(config: Config, config_path: str | Path) -> list[Row]:
         raise BadConfig(
             f"{config_path}: datasets: {sheet} cannot be read ({error.strerror}). Check the path"
         ) from None
+    except UnicodeDecodeError:
+        raise BadConfig(f"{sheet}: not UTF-8; allowed: CSV or TSV in UTF-8. Save it so") from None
     delimiter = "," if sheet.suffix == ".csv" else "\t"
     table = list(csv.DictReader((x for x in lines if x.strip()), delimiter=delimiter))
     if not table:

@@ -103,8 +103,7 @@ def test_plate_map(tmp_path: Path, text: str) -> None:
         ("place,drug\nA1,x\n", "columns place, drug; allowed: one is called 'well'"),
         ("well,drug\nA1,x\nA01,y\n", "well A01 twice"),
         ("well,drug\nA1,x,more\n", "A01: more values than columns"),
-        ("", "allowed: one is called 'well'"),
-        ("well,drug\n", "no line"),
+        ("", "is empty; allowed: a header with 'well'"),
     ],
 )
 def test_a_wrong_plate_map(tmp_path: Path, text: str, says: str) -> None:

@@ -28,7 +28,7 @@ from voxelmill.kernels.watershed import Pairs, find_basins, weigh
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
 from voxelmill.segmenters._sized import HOLE, TILE_DIAMETERS, Int32, Sized, fit_levels
 
-MOST, NEAR, REFIT = 4.0, 1.2, 1.3
+MOST, NEAR, REFIT = 4.0, 1.1, 1.3
 """The diameter is adapted by at most MOST, and to within a factor NEAR of the one measured."""
 WEIGHTS = (-22.15, 5.67, 10.8, 19.37, 9.28, -5.81, -1.49, -0.41)
 """Logistic regression of `Pairs.features` on the merges of a public training set (BBBC039)."""
@@ -66,12 +66,13 @@ class Watershed(Sized):
         if self.fitted is not None:
             return self
         expected = self.diameter(spacing_um)
-        fitted = self._fit(overview, spacing_um)
+        fitted = self.measured(overview, spacing_um)
         if fitted.adapt and not 1 / REFIT < fitted.diameter(spacing_um) / expected < REFIT:
-            fitted = fitted._fit(overview, spacing_um)
+            fitted = fitted.measured(overview, spacing_um)
         return fitted
 
-    def _fit(self, overview: Pixels, spacing_um: Spacing) -> Self:
+    def measured(self, overview: Pixels, spacing_um: Spacing) -> Self:
+        """Fit at the present diameter, and measure the typical one."""
         expected = self.diameter(spacing_um)
         fit = fit_levels(overview[0], spacing_um, TILE_DIAMETERS * expected)
         fitted = self.model_copy(update={"fitted": fit})

@@ -81,12 +81,14 @@ def read_plate_map(path: Path) -> dict[str, dict[str, str]]:
     Raises
     ------
     BadInput
-        No such column, or a well twice.
+        No such column, a well twice, a line that is too long, or no UTF-8.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}). Check the path") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path}: not UTF-8; allowed: CSV or TSV in UTF-8. Save it so") from None
     if not lines:
         raise BadInput(f"{path}: is empty; allowed: a header with 'well' and a line a well")
     delimiter = "\t" if "\t" in lines[0] else ","
@@ -95,7 +97,9 @@ def read_plate_map(path: Path) -> dict[str, dict[str, str]]:
         key = next((c for c in row if c.lower() in ("well", "metadata_well")), None)
         if key is None:
             raise BadInput(f"{path}: columns {', '.join(row)}; allowed: one is called 'well'")
-        well = normal_well(row[key])
+        well = normal_well(row[key] or "")
+        if None in row:
+            raise BadInput(f"{path}: well {well}: more values than columns; allowed: as many")
         if well in found:
             raise BadInput(f"{path}: well {well} twice; allowed: one line a well")
         found[well] = {_named(c): v or "" for c, v in row.items() if c != key}

@@ -68,7 +68,7 @@ def _config(out: Path) -> Path:
 
 
 def _picture(layout: Layout, out: Path) -> Path:
-    """Write the outlines on a corner of the first sound field as ``overlay.png``."""
+    """Write the outlines on a corner of the first sound field as ``overlay.jpg``."""
     images = rows(read_table(layout.images))
     path = next(row["Metadata_Image"] for row in images if row["Metadata_Status"] == "ok")
     image = open_image(str(out / "plate.zarr"), path)
@@ -77,8 +77,8 @@ def _picture(layout: Layout, out: Path) -> Path:
     labels = {s: read_labels(str(layout.labels), path, s, 0, box)[0] for s in ("nuclei", "cells")}
     big = {s: found.repeat(2, axis=0).repeat(2, axis=1) for s, found in labels.items()}
     rgb = overlay_rgb(pixels.repeat(2, axis=1).repeat(2, axis=2), big)
-    file = out / "overlay.png"
-    file.write_bytes(cv2.imencode(".png", rgb[..., ::-1])[1].tobytes())
+    file = out / "overlay.jpg"
+    file.write_bytes(cv2.imencode(".jpg", rgb[..., ::-1])[1].tobytes())
     return file
 
 
