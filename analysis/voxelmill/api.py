@@ -16,7 +16,7 @@ import xarray as xr
 from voxelmill.blocks import Box, Grid
 from voxelmill.config import Blocks, Compute, Segmented
 from voxelmill.configfile import parse
-from voxelmill.ends import ArraySource, FileTarget, StoreSource
+from voxelmill.ends import ArraySource, FileTarget, SourceArray, StoreSource
 from voxelmill.engine import Engine
 from voxelmill.features import Feature, features
 from voxelmill.kernels.objects import extents
@@ -30,26 +30,8 @@ from voxelmill.stages import Frame, merge_index
 from voxelmill.store.read import open_image as open_store
 
 CHUNK = 2048
-
-
-class _Lazy:
-    """Array face of a `StoreSource`: reads what is sliced."""
-
-    def __init__(self, source: StoreSource, dtype: np.dtype[Any]) -> None:
-        self.source, self.shape, self.dtype, self.ndim = source, source.shape, dtype, 5
-
-    def __getitem__(self, key: tuple[slice | int | list[int], ...]) -> Array:
-        # Dask hands down what the user indexes with: slices with steps, single numbers, lists.
-        picked = [np.arange(n)[k] for n, k in zip(self.shape, key, strict=True)]
-        shape = tuple(n for p in picked for n in p.shape)
-        if 0 in shape:
-            return np.zeros(shape, self.dtype)
-        t, c, z, y, x = (np.atleast_1d(p) for p in picked)
-        low, high = [int(p.min()) for p in (z, y, x)], [int(p.max()) + 1 for p in (z, y, x)]
-        box = Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
-        near = np.ix_(range(c.size), z - low[0], y - low[1], x - low[2])
-        pixels = [self.source.read(int(i), c.tolist(), box)[near] for i in t]
-        return np.stack(pixels).reshape(shape)
+MADE = "_made"
+"""Name of the object set that `segment` makes; no configuration can give this name to seeds."""
 
 
 def segmenter(kind: str, **parameters: object) -> Segmenter:
@@ -106,7 +88,7 @@ def open_image(url: str, path: str = "") -> xr.DataArray:
     image = open_store(url, path)
     dtype = np.dtype(image.dtype).newbyteorder("=")
     chunks = (1, 1, min(64, image.shape[2]), min(CHUNK, image.shape[3]), min(CHUNK, image.shape[4]))
-    array = lazy(_Lazy(StoreSource(image), dtype), chunks)
+    array = lazy(SourceArray(StoreSource(image), dtype), chunks)
     space = zip("zyx", image.shape[2:], image.spacing_um, strict=True)
     coords: dict[str, Any] = {axis: np.arange(n) * s for axis, n, s in space}
     return xr.DataArray(
@@ -153,18 +135,22 @@ def segment(
     Raises
     ------
     BadInput
-        More than one channel, or data that the segmenter refuses.
+        More than one channel, other axes, seeds that do not fit, or data that the segmenter
+        refuses.
     """
     source = _source(array, spacing_um)
     times, channels, *space = source.shape
     if channels != 1:
         raise BadInput(f"segment: {channels} channels; allowed: 1. Pick one: image.sel(c='DNA')")
+    if segmenter.keeps_ids != (seeds is not None):
+        given = "no seeds" if seeds is None else "seeds"
+        wanted = "labels to grow from" if segmenter.keeps_ids else "none for this segmenter"
+        raise BadInput(f"segment: {given} given; allowed: {wanted}. Change seeds=")
     folder = tempfile.TemporaryDirectory(prefix="voxelmill-")
     target = FileTarget(folder.name, times, (space[0], space[1], space[2]))
-    names = ["objects"]
-    target.create("objects")
+    target.create(MADE)
     if seeds is not None:
-        _store_seeds(target, str(getattr(segmenter, "seeds", "seeds")), seeds)
+        target.fill(str(getattr(segmenter, "seeds", "seeds")), _values(seeds, "tzyx"))
     frames = [Frame(f"image@{t}", source, target, t) for t in range(times)]
     spec = Segmented(channel="0", segmenter=segmenter)
     with (
@@ -172,15 +158,16 @@ def segment(
         pool(Compute(), workers, Progress()) as workers_pool,
     ):
         engine = Engine(workers_pool, ledger, Blocks(size=block))
-        chosen = {f.key: {"objects": 0} for f in frames}
-        result = engine.segment(frames, {"objects": spec}, names, chosen)
+        chosen = {f.key: {MADE: 0} for f in frames}
+        result = engine.segment(frames, {MADE: spec}, [MADE], chosen)
         ledger.discard()
     if result.refused:
         raise BadInput(next(iter(result.refused.values())))
-    labels = np.load(target.file("objects"), mmap_mode="r")
+    labels = np.load(target.file(MADE), mmap_mode="r")
     found = xr.DataArray(
         lazy(labels, (1, min(64, space[0]), min(CHUNK, space[1]), min(CHUNK, space[2]))),
         dims=tuple("tzyx"),
+        coords=_coords(array),
         attrs={"spacing_um": source.spacing_um},
         name="objects",
     )
@@ -218,20 +205,15 @@ def measure(
     Raises
     ------
     BadInput
-        Shapes of image and labels differ.
+        Shapes of image and labels differ, or the labels are no ids.
     """
     source = _source(array, spacing_um)
     times, channels, *space = source.shape
-    stack = _values(labels, "tzyx")
-    if stack.shape != (times, *space):
-        raise BadInput(
-            f"measure: labels {stack.shape}; the image has {(times, *space)} (t, z, y, x)"
-        )
     chosen = (feature("shape"), feature("intensity")) if families is None else tuple(families)
     names = _channels(array, channels)
     with tempfile.TemporaryDirectory(prefix="voxelmill-") as folder:
         target = FileTarget(folder, times, (space[0], space[1], space[2]))
-        _store_seeds(target, "objects", stack)
+        target.fill("objects", _values(labels, "tzyx"))
         tasks = {}
         for t in range(times):
             frame = Frame(f"image@{t}", source, target, t)
@@ -246,34 +228,42 @@ def measure(
         reasons = [o.reason for o in outcomes.values() if o.reason]
         if reasons:
             raise BadInput(reasons[0])
-        return _join([(t[0].frame.t, file) for file, t in tasks.items()])
+        columns = [c for family in chosen for c in family.columns(names)]
+        return _join([(t[0].frame.t, file) for file, t in tasks.items()], columns)
 
 
-def _join(files: Sequence[tuple[int, str]]) -> dict[str, Array]:
+def _join(files: Sequence[tuple[int, str]], columns: Sequence[str]) -> dict[str, Array]:
     parts = []
     for t, file in files:
         with np.load(file) as saved:
             part = {key.split("/", 1)[1]: saved[key] for key in saved}
         parts.append({"Timepoint": np.full(len(part["ObjectNumber"]), t), **part})
     if not parts:
-        return {"Timepoint": np.zeros(0, np.int64), "ObjectNumber": np.zeros(0, np.int64)}
+        whole = dict.fromkeys(("Timepoint", "ObjectNumber"), np.zeros(0, np.int64))
+        return whole | dict.fromkeys(columns, np.zeros(0))
     table = {c: np.concatenate([p[c] for p in parts]) for c in parts[0]}
     order = np.lexsort((table["ObjectNumber"], table["Timepoint"]))
     return {column: values[order] for column, values in table.items()}
 
 
-def _store_seeds(target: FileTarget, name: str, labels: xr.DataArray | Array) -> None:
-    target.create(name)
-    stored = np.load(target.file(name), mmap_mode="r+")
-    stored[...] = np.asarray(_values(labels, "tzyx"))
-
-
 def _values(array: xr.DataArray | Array, axes: str) -> Any:  # noqa: ANN401 - duck-typed array
     """Array with all of `axes`, absent ones of extent 1."""
     if isinstance(array, xr.DataArray):
+        if not {"y", "x"} <= set(array.dims) <= set(axes):
+            found = ", ".join(map(str, array.dims))
+            raise BadInput(f"array: axes {found}; allowed: y, x, and any of {axes}. Rename them")
         named = array.expand_dims([a for a in axes if a not in array.dims])
         return named.transpose(*axes).data
+    if not 2 <= array.ndim <= len(axes):
+        raise BadInput(f"array: {array.ndim} axes; allowed: y, x, before them any of {axes[:-2]}")
     return array[(None,) * (len(axes) - array.ndim)]
+
+
+def _coords(array: xr.DataArray | Array) -> dict[str, Array]:
+    """Coordinates that the labels share with the image."""
+    if not isinstance(array, xr.DataArray):
+        return {}
+    return {a: np.atleast_1d(array.coords[a].values) for a in "tzyx" if a in array.coords}
 
 
 def _source(array: xr.DataArray | Array, spacing_um: Spacing | None) -> ArraySource:

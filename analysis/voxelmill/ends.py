@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from voxelmill.blocks import Box, Grid
-from voxelmill.plugin import Index, Labels, Pixels, Spacing
+from voxelmill.plugin import Array, BadInput, Index, Labels, Pixels, Spacing
+from voxelmill.stitch import MAX_OBJECTS
 from voxelmill.store.label_layout import label_shards
 from voxelmill.store.labels import read_labels, write_coarse_labels, write_labels
 from voxelmill.store.read import Image, read_box
@@ -125,6 +126,26 @@ class ArraySource:
         return native.astype(native.dtype.newbyteorder("="), copy=False)
 
 
+class SourceArray:
+    """Array face of a source, (t, c, z, y, x): reads what it is indexed with."""
+
+    def __init__(self, source: Source, dtype: np.dtype[Any]) -> None:
+        self.source, self.shape, self.dtype, self.ndim = source, source.shape, dtype, 5
+
+    def __getitem__(self, key: tuple[slice | int | list[int], ...]) -> Array:
+        # Dask hands down what the user indexes with: slices with steps, single numbers, lists.
+        picked = [np.arange(n)[k] for n, k in zip(self.shape, key, strict=True)]
+        shape = tuple(n for p in picked for n in p.shape)
+        if 0 in shape:
+            return np.zeros(shape, self.dtype)
+        t, c, z, y, x = (np.atleast_1d(p) for p in picked)
+        low, high = [int(p.min()) for p in (z, y, x)], [int(p.max()) + 1 for p in (z, y, x)]
+        box = Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
+        near = np.ix_(np.arange(c.size), z - low[0], y - low[1], x - low[2])
+        pixels = [self.source.read(int(i), c.tolist(), box)[near] for i in t]
+        return np.stack(pixels).reshape(shape)
+
+
 @dataclass(frozen=True)
 class FileTarget:
     """Labels in plain memory-mapped files, one an object set, shaped (t, z, y, x)."""
@@ -147,6 +168,24 @@ class FileTarget:
         """Make the file, all background."""
         shape = (self.frames, *self.shape)
         np.lib.format.open_memmap(self.file(name), "w+", np.int32, shape).flush()
+
+    def fill(self, name: str, labels: Any) -> None:  # noqa: ANN401 - duck-typed array
+        """Make the file from labels (t, z, y, x) of any integer dtype.
+
+        Raises
+        ------
+        BadInput
+            Their shape is not that of the image, or they are no ids.
+        """
+        values = np.asarray(labels)
+        if values.shape != (shape := (self.frames, *self.shape)):
+            raise BadInput(f"labels: {values.shape}; the image has {shape} (t, z, y, x)")
+        low, high = values.min(initial=0), values.max(initial=0)
+        if values.dtype.kind not in "biu" or low < 0 or high > MAX_OBJECTS:
+            found = f"{values.dtype}, {low} to {high}"
+            raise BadInput(f"labels: {found}; allowed: ids 0 to {MAX_OBJECTS}")
+        self.create(name)
+        np.load(self.file(name), mmap_mode="r+")[...] = values
 
     def write(self, name: str, t: int, box: Box, labels: Labels) -> None:
         """Write one shard."""
