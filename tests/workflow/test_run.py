@@ -25,7 +25,8 @@ features: [{kind: shape}, {kind: intensity}]
 batches: {images: 4}
 max_quarantined: 1
 """
-ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+# Nothing is activated: the environment's own programs must be found all the same.
+ENVIRONMENT = {**os.environ, "PATH": "/usr/local/bin:/usr/bin:/bin"}
 
 
 def run(

@@ -1,9 +1,13 @@
 import os
+import sys
 
 from snakemake.exceptions import WorkflowError
 
 from voxelmill.plugin import VoxelmillError
 from voxelmill.steps.prepare import prepare
+
+# Where Snakemake is called by its path, without an activated environment, so is voxelmill.
+shell.prefix(f'PATH="$PATH:{os.path.dirname(sys.executable)}"; ')
 
 CONFIG_FILE = os.path.relpath(next(iter(workflow.configfiles), "no --configfile given"))
 

@@ -1,5 +1,6 @@
 """`voxelmill run`: check, scan, then Snakemake; at the end what was found and what was lost."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -64,12 +65,14 @@ def run(
     command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile,
                "--configfile", str(config_path), "--workflow-profile", str(folder)]  # fmt: skip
     command += ["--cores", str(cores)] if cores else []
+    here = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ.get('PATH', '')}"}
     if holes := prepared.holes():
         targets = [str(path) for path in holes]
-        code = subprocess.run([*command, *extra, "--", *targets], check=False).returncode  # noqa: S603
-        if code:
-            return code
-    code = watch([*command, *extra], prepared)
+        again = subprocess.run([*command, *extra, "--", *targets], env=environment, check=False)  # noqa: S603
+        if again.returncode:
+            return again.returncode
+    code = watch([*command, *extra], prepared, environment)
     sys.stdout.write("\n".join(summary(config, prepared)) + "\n")
     return code
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -16,17 +16,19 @@ STEPS = ("qc", "segment", "measure")
 PERIOD_S = 0.5
 
 
-def watch(command: Sequence[str], prepared: Prepared) -> int:
+def watch(command: Sequence[str], prepared: Prepared, environment: Mapping[str, str]) -> int:
     """Run `command`; return its exit code.
 
     On a terminal Snakemake's output goes to ``results/snakemake.log`` and is shown if it fails.
     """
     quiet = sys.stderr.isatty() and not {"-n", "--dry-run", "--dryrun"} & set(command)
     if not quiet:
-        return subprocess.run(command, check=False).returncode  # noqa: S603
+        return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
     log = prepared.verdict.with_name("snakemake.log")
     with log.open("w", encoding="utf-8") as sink:
-        process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT)  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603
+            command, env=environment, stdout=sink, stderr=subprocess.STDOUT
+        )
         _show(process, prepared)
     code = process.wait()
     text = log.read_text(encoding="utf-8", errors="replace")
