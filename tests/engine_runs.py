@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from voxelmill.config import Blocks, Compute, ObjectSet, Segmented, Subtracted
+from voxelmill.config import Blocks, Compute, ObjectSet, Segmented
 from voxelmill.ends import ArraySource, FileTarget
 from voxelmill.engine import Engine, Result
 from voxelmill.ledger import Ledger
@@ -31,8 +31,8 @@ def one_set(segmenter: Segmenter, name: str = "nuclei") -> dict[str, ObjectSet]:
     return {name: segmented(segmenter)}
 
 
-def segmented(segmenter: Segmenter) -> Segmented:
-    return Segmented.model_construct(channel="0", segmenter=segmenter)
+def segmented(segmenter: Segmenter, channel: int = 0) -> Segmented:
+    return Segmented.model_construct(channel=str(channel), segmenter=segmenter)
 
 
 def workers(number: int = 2, *, processes: bool = False) -> AbstractContextManager[Pool]:
@@ -62,7 +62,7 @@ def run_engine(
     with Ledger(folder / "scratch", identity) as ledger:
         engine = Engine(crew, ledger, Blocks.model_construct(depth=depth, size=size))
         result = engine.segment(frames, objects, list(objects), {
-            f.key: {n: 0 for n, s in objects.items() if not isinstance(s, Subtracted)}
+            f.key: {n: int(s.channel) for n, s in objects.items() if isinstance(s, Segmented)}
             for f in frames
         })  # fmt: skip
     return Made({name: np.load(target.file(name)) for name in objects}, result)

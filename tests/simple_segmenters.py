@@ -1,4 +1,4 @@
-"""Segmenters whose right answer is obvious, or that fail on purpose; worker processes import them."""
+"""Segmenters with an obvious right answer, or failing on purpose; worker processes import them."""
 
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -26,9 +26,11 @@ class Components(Segmenter):
     reach: tuple[int, int, int] = (0, 8, 8)
 
     def halo(self, spacing_um: Spacing) -> Index:
+        """Fixed."""
         return self.reach
 
     def __call__(self, image: Pixels, spacing_um: Spacing, seeds: Labels | None = None) -> Labels:
+        """Segment one block."""
         return whole_image(image[0] > 0)
 
 
@@ -40,20 +42,23 @@ class Bigger(Segmenter):
     seeds: str = "nuclei"
 
     def halo(self, spacing_um: Spacing) -> Index:
+        """Fixed."""
         return 1, 1, 1
 
     def __call__(self, image: Pixels, spacing_um: Spacing, seeds: Labels | None = None) -> Labels:
+        """Segment one block."""
         assert seeds is not None
         grown = ndimage.maximum_filter(seeds, 3, mode="constant")
         return np.where((seeds == 0) & (image[0] > 0), grown, seeds).astype(np.int32)
 
 
 class Counting(Components):
-    """Notes every call in a file; breaks while the file `broken` is there, on blocks that hold 7."""
+    """Notes every call in a file; breaks on blocks that hold 7 while the file `broken` is there."""
 
     folder: str
 
     def __call__(self, image: Pixels, spacing_um: Spacing, seeds: Labels | None = None) -> Labels:
+        """Segment one block."""
         with (Path(self.folder) / "calls").open("a") as file:
             file.write("call\n")
         if (Path(self.folder) / "broken").exists() and (image == 7).any():
@@ -70,6 +75,7 @@ class Picky(Components):
     """Refuses images that hold 255."""
 
     def __call__(self, image: Pixels, spacing_um: Spacing, seeds: Labels | None = None) -> Labels:
+        """Segment one block."""
         if (image == 255).any():
             raise BadInput("image: 255 in it; allowed: less")
         return super().__call__(image, spacing_um, seeds)

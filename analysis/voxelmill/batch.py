@@ -37,7 +37,8 @@ class Batch:
 
     def as_json(self) -> dict[str, Any]:
         """JSON value of the batch file."""
-        return asdict(self)
+        # A list: the tuple that asdict leaves is never equal to what a file gives back.
+        return {**asdict(self), "items": [asdict(item) for item in self.items]}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Batch":

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_runs import Made, one_set, run_engine, segmented, workers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from samples import balls, photograph
 from scipy import ndimage
-from simple_segmenters import Bigger, Components, Picky, whole_image
 
+from engine_runs import Made, one_set, run_engine, segmented, workers
+from samples import balls, photograph
+from simple_segmenters import Bigger, Components, Picky, whole_image
 from voxelmill.config import Subtracted
 from voxelmill.plugin import Index, Pixels
 from voxelmill.run import Pool
@@ -212,10 +212,11 @@ def test_cells_grown_from_nuclei_do_not_depend_on_blocks(
     crew: Pool, nuclei: Pixels, tmp_path: Path
 ) -> None:
     grown = segmenters()["propagate"].model_validate({"seeds": "nuclei", "max_distance_px": 6})
-    objects = {"nuclei": segmented(WATERSHED), "cells": segmented(grown),
+    objects = {"nuclei": segmented(WATERSHED), "cells": segmented(grown, channel=1),
                "rim": Subtracted(subtract=("cells", "nuclei"))}  # fmt: skip
-    blurred = ndimage.gaussian_filter(nuclei[0, 0].astype(float), (0, 2, 2))
-    wide = (nuclei + blurred).astype(np.uint16)
+    bodies = np.where(ndimage.maximum_filter(nuclei > 70, (1, 1, 1, 5, 5)), 90, 20)
+    noise = np.random.default_rng(0).integers(0, 9, bodies.shape)
+    wide = np.concatenate([nuclei, bodies + noise], axis=1).astype(np.uint16)
     made = [
         run_engine(tmp_path / str(size), wide, objects, crew, block=(64, size))
         for size in (2048, 64, 83)

@@ -45,16 +45,22 @@ class Above(Metric):
     limit: float = 5
 
     def columns(self) -> dict[str, str]:
+        """One."""
         return {"ImageQuality_X": "1"}
 
     def flags(self, values: Mapping[str, Array]) -> dict[str, NDArray[np.bool_]]:
+        """Judge by the limit."""
         return {f"Above{self.limit:g}": values["ImageQuality_X"] > self.limit}
 
 
 def test_faults_by_channel_and_metric() -> None:
     table = {"ImageQuality_X_DNA": [1, 9, NAN], "ImageQuality_X_ER": [7, 9, 0]}
     faults = judge([Above(), Above(limit=8)], ["DNA", "ER"], table, 3)
-    assert faults == [["ER: Above5"], ["DNA: Above5", "DNA: Above8", "ER: Above5", "ER: Above8"], []]
+    assert faults == [
+        ["ER: Above5"],
+        ["DNA: Above5", "DNA: Above8", "ER: Above5", "ER: Above8"],
+        [],
+    ]
     assert judge([Above()], ["DNA"], {}, 0) == []
 
 

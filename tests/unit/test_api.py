@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 import xarray as xr
 from distributed import Client
-from samples import PLANE, VOLUME, balls, photograph
-from simple_segmenters import Bigger, Components, whole_image
 
 import voxelmill
+from samples import PLANE, VOLUME, balls, photograph
+from simple_segmenters import Bigger, Components, whole_image
 from voxelmill import api
 from voxelmill.batch import Batch, Item
 from voxelmill.config import Segmented, Settings
+from voxelmill.ends import ArraySource, SourceArray
 from voxelmill.plugin import BadConfig, BadInput
+from voxelmill.stages import whole
 from voxelmill.steps.demo import write_demo_plate
 from voxelmill.steps.segment import segment as segment_step
 from voxelmill.steps.work import Execution
 from voxelmill.store.labels import read_labels
-from voxelmill.stages import whole
 from voxelmill.store.write import write_image
 
 FAMILIES = [voxelmill.feature(kind) for kind in ("shape", "intensity")]
@@ -72,13 +73,17 @@ def test_several_chunks_times_and_planes(tmp_path: Path, monkeypatch: pytest.Mon
     opened = voxelmill.open_image(str(tmp_path / "i"))
     assert opened.data.numblocks == (2, 2, 1, 3, 3)
     np.testing.assert_array_equal(opened.values, pixels)
-    np.testing.assert_array_equal(opened.sel(c="b")[1, 2, 16:18, ::2].values, pixels[1, 1, 2, 16:18, ::2])
+    np.testing.assert_array_equal(
+        opened.sel(c="b")[1, 2, 16:18, ::2].values, pixels[1, 1, 2, 16:18, ::2]
+    )
 
 
 def test_five_lines_give_the_labels_of_the_workflow(
     plate: Path, image: xr.DataArray, tmp_path: Path
 ) -> None:
-    labels = voxelmill.segment(image.sel(c="DNA"), voxelmill.segmenter("watershed", diameter_um=12), block=100)
+    labels = voxelmill.segment(
+        image.sel(c="DNA"), voxelmill.segmenter("watershed", diameter_um=12), block=100
+    )
     table = voxelmill.measure(labels, image, block=90)
     assert labels.dims == tuple("tzyx")
     assert labels.dtype == np.int32
@@ -87,9 +92,17 @@ def test_five_lines_give_the_labels_of_the_workflow(
     batch = tmp_path / "d" / "batches" / "0000.json"
     batch.parent.mkdir(parents=True)
     batch.write_text(json.dumps(Batch("d", str(plate), "0000", (item,)).as_json()))
-    settings = Settings(objects={"nuclei": Segmented(channel="DNA", segmenter=voxelmill.segmenter("watershed", diameter_um=12))})
+    settings = Settings(
+        objects={
+            "nuclei": Segmented(
+                channel="DNA", segmenter=voxelmill.segmenter("watershed", diameter_um=12)
+            )
+        }
+    )
     segment_step(batch, tmp_path / "out.json", settings, Execution())
-    stored = read_labels(str(tmp_path / "d/labels.ome.zarr"), "A/01/0", "nuclei", 0, whole((1, 300, 300)))
+    stored = read_labels(
+        str(tmp_path / "d/labels.ome.zarr"), "A/01/0", "nuclei", 0, whole((1, 300, 300))
+    )
     np.testing.assert_array_equal(labels.values[0], stored)
     assert table["ObjectNumber"].tolist() == list(range(1, stored.max() + 1))
     assert len(table["ObjectNumber"]) > 3
@@ -106,8 +119,10 @@ def test_explicit_arrays_of_fewer_axes_agree() -> None:
     pixels, made = scene(), []
     for array in (pixels[0, 0], pixels[0], pixels, pixels[None], da.from_array(pixels[0, 0], 40),
                   xr.DataArray(pixels[0, 0], dims=("y", "x")),
-                  xr.DataArray(pixels[0, 0].T, dims=("x", "y"), attrs={"spacing_um": PLANE})):  # fmt: skip
-        labels = voxelmill.segment(array, voxelmill.segmenter("watershed", diameter_px=8), block=64, spacing_um=PLANE)
+                  xr.DataArray(pixels[0, 0].T, dims=("x", "y"))):  # fmt: skip
+        labels = voxelmill.segment(
+            array, voxelmill.segmenter("watershed", diameter_px=8), block=64, spacing_um=PLANE
+        )
         assert labels.shape == (1, 1, 90, 100)
         made.append(labels.values)
     assert made[0].max() > 10
@@ -170,11 +185,11 @@ def test_seeds_that_do_not_fit(seeds: np.ndarray | None, says: str) -> None:
 
 
 def test_kinds_that_are_not_there() -> None:
-    with pytest.raises(BadConfig, match="allowed: .*watershed"):
+    with pytest.raises(BadConfig, match=r"allowed: .*watershed"):
         voxelmill.segmenter("watershd")
     with pytest.raises(BadConfig, match="diameter_nm"):
         voxelmill.segmenter("watershed", diameter_nm=3)
-    with pytest.raises(BadConfig, match="allowed: .*shape"):
+    with pytest.raises(BadConfig, match=r"allowed: .*shape"):
         voxelmill.feature("shap")
 
 
@@ -193,7 +208,9 @@ def test_mistakes(image: xr.DataArray) -> None:
 
 def test_tables_do_not_depend_on_blocks() -> None:
     image = np.concatenate([scene(), scene()[:, :, ::-1]])
-    labels = voxelmill.segment(image[:1], voxelmill.segmenter("watershed", diameter_px=8)).values * 3
+    labels = (
+        voxelmill.segment(image[:1], voxelmill.segmenter("watershed", diameter_px=8)).values * 3
+    )
     one, *others = [
         voxelmill.measure(labels, image, FAMILIES, block=block, workers=workers)
         for block, workers in ((2048, 1), (16, 2), (37, 3), (64, 1))
@@ -214,7 +231,9 @@ def test_nothing_to_measure() -> None:
 
 
 def test_the_active_client_does_the_work() -> None:
-    with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0") as client:
+    with Client(
+        processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0"
+    ) as client:
         labels = voxelmill.segment(scene(), Components(), block=50)
         voxelmill.measure(labels, scene(), block=50)
         ran = {key for keys in client.run(lambda dask_worker: list(dask_worker.state.log)).values()
@@ -222,3 +241,18 @@ def test_the_active_client_does_the_work() -> None:
         assert any("attempt" in key for key in ran)
         assert client.status == "running"
         assert labels.max().compute() == labels.values.max()
+
+
+def test_the_array_face_of_a_source_indexes_like_numpy() -> None:
+    pixels = np.random.default_rng(0).integers(0, 99, (2, 3, 4, 11, 12))
+    face = SourceArray(ArraySource(pixels, PLANE), pixels.dtype)
+    every = slice(None)
+    for key in (
+        (every, [2, 0], every, slice(1, 9, 3), slice(None, None, -2)),
+        (1, 2, 3, slice(4, 5), [0, 11, 5]),
+        (slice(1, 2), every, slice(0, 0), every, 7),
+    ):
+        wanted = pixels
+        for axis in reversed(range(5)):
+            wanted = wanted[(every,) * axis + (key[axis],)]
+        np.testing.assert_array_equal(face[key], wanted)

@@ -34,4 +34,6 @@ def test_names_sort_beyond_ten_thousand() -> None:
 
 def test_a_batch_file_gives_the_same_batch() -> None:
     (batch,) = split("d", "u", [replace(ITEM, acquisition=3), ITEM], 4)
-    assert Batch.from_json(json.loads(json.dumps(batch.as_json()))) == batch
+    value = json.loads(json.dumps(batch.as_json()))
+    assert Batch.from_json(value) == batch
+    assert value == batch.as_json(), "or it would be rewritten by every scan"

@@ -39,19 +39,19 @@ def segmenter(**fields: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("changes", "place", "says"),
     [
-        ({"fetures": ["shape"]}, "fetures", "unknown key; allowed: .*features.* Did you mean 'features'"),
-        ({"objects": nuclei(chanel="x")}, "objects.nuclei.chanel", "unknown key.*Did you mean 'channel'"),
+        ({"fetures": ["shape"]}, "fetures", "unknown key; allowed: .*Did you mean 'features'"),
+        ({"objects": nuclei(chanel="x")}, "objects.nuclei.chanel", "Did you mean 'channel'"),
         ({"objects": {"nuclei": {"channel": "DNA"}}}, "objects.nuclei.segmenter", "missing"),
         ({"objects": segmenter(kind="watershd")}, "objects.nuclei.segmenter",
          "no such segmenter kind; allowed: .*propagate, threshold, watershed.*found 'watershd'"),
-        ({"objects": segmenter(diameter_um=3)}, "objects.nuclei.segmenter", "no such segmenter kind.*no kind"),
+        ({"objects": segmenter(diameter_um=3)}, "objects.nuclei.segmenter", "no such.*no kind"),
         ({"objects": segmenter(kind="watershed", diameter_nm=3)},
          "objects.nuclei.segmenter.diameter_nm", "unknown key; allowed: .*diameter_um"),
         ({"objects": segmenter(kind="watershed", diameter_um="wide")},
          "objects.nuclei.segmenter.diameter_um", "valid number.*found 'wide'"),
         ({"objects": segmenter(kind="watershed", diameter_um=-1)},
          "objects.nuclei.segmenter.diameter_um", "greater than 0.*found -1"),
-        ({"objects": segmenter(kind="watershed")}, "objects.nuclei.segmenter", "set exactly one of diameter_um"),
+        ({"objects": segmenter(kind="watershed")}, "objects.nuclei.segmenter", "set exactly one"),
         ({"objects": {"Nuclei": NUCLEI}}, "objects.Nuclei", "match pattern"),
         ({"objects": {}}, "objects", "at least 1"),
         ({"objects": None}, "objects", "valid dictionary"),
@@ -101,7 +101,11 @@ def test_defaults() -> None:
     assert [f.model_dump()["kind"] for f in found.features] == ["shape", "intensity"]
     assert {m.model_dump()["kind"] for m in found.qc.metrics} >= {"focus", "saturation"}
     assert (found.results, found.sparse, found.max_quarantined) == ("results", "refuse", 0)
-    assert (found.blocks.size, found.compute.kind, found.compute.processes) == (2048, "local", False)
+    assert (found.blocks.size, found.compute.kind, found.compute.processes) == (
+        2048,
+        "local",
+        False,
+    )
 
 
 def test_a_channel_may_be_a_number() -> None:
@@ -140,7 +144,9 @@ def test_part_holds_what_a_step_depends_on_and_no_more() -> None:
         "blocks": config(objects=SETS, blocks={"size": 64}),
         "max_quarantined": config(objects=SETS, max_quarantined=3),
     }
-    reruns = {key: {s for s in PARTS if other.part(s) != one.part(s)} for key, other in changed.items()}
+    reruns = {
+        key: {s for s in PARTS if other.part(s) != one.part(s)} for key, other in changed.items()
+    }
     assert reruns == {
         "features": {"measure", "aggregate", "report"},
         "qc": {"qc", "aggregate", "report"},

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_runs import Made, one_set, run_engine, workers
 from numpy.typing import NDArray
-from simple_segmenters import Components, Counting, whole_image
 
+from engine_runs import Made, one_set, run_engine, workers
+from simple_segmenters import Components, Counting, whole_image
 from voxelmill.plugin import BlocksFailed
 from voxelmill.run import Pool
 
@@ -23,7 +23,7 @@ def crew() -> Iterator[Pool]:
 
 @pytest.fixture
 def pixels() -> NDArray[np.uint8]:
-    """2 × 2 blocks; only the last one, and the halo of none, holds a 7."""
+    """Two by two blocks; only the last one, and the halo of none, holds a 7."""
     image = np.zeros((1, 1, 1, 32, 32), np.uint8)
     image[..., 5:9, 14:18] = image[..., 14:18, 14:18] = 1
     image[..., 29:31, 29:31] = 7
@@ -62,7 +62,9 @@ def test_only_the_failed_block_is_done_again(
     np.testing.assert_array_equal(made.result.found[key].index, whole.result.found[key].index)
 
 
-def test_a_finished_run_does_nothing_again(crew: Pool, broken: Path, pixels: NDArray[np.uint8]) -> None:
+def test_a_finished_run_does_nothing_again(
+    crew: Pool, broken: Path, pixels: NDArray[np.uint8]
+) -> None:
     first, _ = again(crew, broken, pixels)
     ledger = (broken / "scratch" / "ledger.jsonl").read_bytes()
     second, calls = again(crew, broken, pixels)
@@ -81,7 +83,9 @@ def test_a_run_cut_off_anywhere_gives_the_same_labels(
     kept = path.read_text().splitlines(keepends=True)
     path.write_text("".join(kept[:lines]) + "".join(kept[lines : lines + 1])[:9])
     done = sum("nuclei: segment" in line for line in kept[:lines])
-    np.load(broken / "nuclei.npy", mmap_mode="r+")[...] = 0 if lines < 10 else whole.labels["nuclei"]
+    np.load(broken / "nuclei.npy", mmap_mode="r+")[...] = (
+        0 if lines < 10 else whole.labels["nuclei"]
+    )
     made, calls = again(crew, broken, pixels)
     assert calls == 4 - done
     np.testing.assert_array_equal(made.labels["nuclei"], whole.labels["nuclei"])

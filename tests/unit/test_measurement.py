@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from samples import balls, photograph
 
+from samples import balls, photograph
 from voxelmill.blocks import Box, Grid
 from voxelmill.ends import ArraySource, FileTarget
 from voxelmill.features import features

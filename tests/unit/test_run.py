@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from distributed import Client, LocalCluster
-from engine_runs import workers
 
+from engine_runs import workers
 from voxelmill.config import Compute
 from voxelmill.ledger import Ledger
 from voxelmill.plugin import AccessDenied, BadInput, BlocksFailed, NotFitted, StoreUnavailable
@@ -69,7 +69,10 @@ def test_resume_does_only_what_is_missing(crew: Pool, tmp_path: Path) -> None:
     tasks = {key: (str(tmp_path), key) for key in "abcd"}
     (tmp_path / "break b").touch()
     (tmp_path / "refuse c").touch()
-    with Ledger(tmp_path / "s", 1) as ledger, pytest.raises(BlocksFailed, match="1 of 4 .*b is brok"):
+    with (
+        Ledger(tmp_path / "s", 1) as ledger,
+        pytest.raises(BlocksFailed, match=r"1 of 4 .*b is brok"),
+    ):
         crew.run("t", note, tasks, ledger)
     assert calls(tmp_path) == ["a", "b", "c", "d"], "the others finish"
     (tmp_path / "break b").unlink()

@@ -31,10 +31,12 @@ class Place:
         self.sheet("a")
 
     def sheet(self, *datasets: str) -> None:
+        """Name the plate once or more."""
         lines = [f"{name}\t{self.plate}" for name in datasets]
         (self.folder / "sheet.tsv").write_text("\n".join(["dataset\turl", *lines]) + "\n")
 
     def config(self, channel: str = "DNA", images: int = 4) -> Config:
+        """Configuration with these batches."""
         nuclei = {"channel": channel, "segmenter": {"kind": "watershed", "diameter_um": 9}}
         return parse(Config, {
             "datasets": "sheet.tsv", "results": str(self.folder / "results"),
@@ -42,14 +44,17 @@ class Place:
         }, "c.yaml")  # fmt: skip
 
     def scan(self, *, fresh: bool = False, **more: object) -> Scanned:
+        """Scan here."""
         return scan(self.config(**more), self.folder / "c.yaml", fresh=fresh)  # type: ignore[arg-type]
 
     def files(self) -> dict[str, tuple[bytes, int]]:
+        """Content and time of all batch files."""
         paths = (self.folder / "results").rglob("*.json")
         return {str(p): (p.read_bytes(), p.stat().st_mtime_ns) for p in paths}
 
     @property
     def results(self) -> Path:
+        """Folder of the results."""
         return self.folder / "results"
 
 

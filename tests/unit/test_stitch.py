@@ -85,7 +85,9 @@ def test_a_diagonal_through_corners_of_many_blocks_is_one_object(halo: int) -> N
     """Blocks meet in corners only; every pair of neighbours adds one link of the chain."""
     mask = np.eye(40, dtype=np.int32)[None]
     mask[0, 0, 39] = 1
-    final, n = stitched(mask, Grid((1, 40, 40), (1, 8, 8), (0, halo, halo)), np.random.default_rng(1))
+    final, n = stitched(
+        mask, Grid((1, 40, 40), (1, 8, 8), (0, halo, halo)), np.random.default_rng(1)
+    )
     np.testing.assert_array_equal(final, label(mask))
     assert n == 2
 
@@ -130,7 +132,7 @@ def test_a_node_without_core_voxels_gets_no_id_and_takes_none() -> None:
 
 
 def test_more_objects_than_int32_can_tell_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert stitch.MAX_OBJECTS == np.iinfo(np.int32).max
+    assert np.iinfo(np.int32).max == stitch.MAX_OBJECTS
     monkeypatch.setattr(stitch, "MAX_OBJECTS", 3)
     assert number(np.arange(3), NONE)[1] == 3
     with pytest.raises(BadInput, match="4 objects in one image; allowed: 3"):

@@ -73,7 +73,12 @@ def test_a_failed_write_leaves_the_old_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_an_empty_batch_joins_a_full_one(tmp_path: Path, order: tuple[int, int]) -> None:
     full = {"text": ["x"], "id": np.array([7]), "value": np.array([0.5]), "seam": np.array([True])}
-    empty = {"text": [], "id": np.zeros(0, np.int64), "value": np.zeros(0), "seam": np.zeros(0, bool)}
+    empty = {
+        "text": [],
+        "id": np.zeros(0, np.int64),
+        "value": np.zeros(0),
+        "seam": np.zeros(0, bool),
+    }
     for i, columns in zip(order, (full, empty), strict=True):
         write_table(tmp_path / str(i), columns, {"value": "px"})
     assert units(tmp_path / "0") == units(tmp_path / "1") == {"value": "px"}
@@ -101,7 +106,7 @@ def test_an_unreadable_table_is_named(tmp_path: Path, damage: str) -> None:
     else:
         whole = (tmp_path / "t").read_bytes()
         (tmp_path / "t").write_bytes(whole[: 0 if damage == "empty" else -5])
-    with pytest.raises(StoreUnavailable, match="t: cannot be read .*Delete it") as error:
+    with pytest.raises(StoreUnavailable, match=r"t: cannot be read .*Delete it") as error:
         read_table(tmp_path / "t")
     assert "\n" not in str(error.value)
 

@@ -42,7 +42,7 @@ def measure(
         before = json.loads(segmented.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{segmented}: no record of segment ({error}). Run segment first") from None
-    with start("measure", batch_file, settings, execution) as work:
+    with start("measure", batch_file, settings, execution, digest(before)) as work:
         usable = [(o, i) for o, i in work.usable if before["images"][o.item.path]["status"] == "ok"]
         refused = {
             o.item.path: before["images"][o.item.path].get("reason") or o.reason

@@ -99,8 +99,14 @@ def read_execution(file: Path | None, workers: int) -> Execution:
 
 
 @contextmanager
-def start(step: str, batch_file: Path, settings: Settings, execution: Execution) -> Iterator[Work]:
-    """Open a batch for a step: workers, ledger and images."""
+def start(
+    step: str, batch_file: Path, settings: Settings, execution: Execution, before: str = ""
+) -> Iterator[Work]:
+    """Open a batch for a step: workers, ledger and images.
+
+    What an interrupted run has finished is kept only if the images, and the record `before` that
+    the step builds on (its digest), are still the same.
+    """
     batch, layout = read_batch(batch_file), Layout.of_batch(batch_file)
     identity = {
         "step": step,
@@ -108,16 +114,18 @@ def start(step: str, batch_file: Path, settings: Settings, execution: Execution)
         "settings": settings.part(step),
         "blocks": execution.blocks.model_dump(),
         "version": __version__,
+        "before": before,
     }
-    ledger = Ledger(layout.scratch(step, batch.name), identity)
-    with ledger, pool(execution.compute, execution.workers, Progress()) as workers:
+    with pool(execution.compute, execution.workers, Progress()) as workers:
         tasks = {i.path: (batch.url, i, settings.sparse) for i in batch.items}
         opened = workers.run(f"{step}: open", open_item, tasks)
         images = tuple(
             o.value if o.reason is None else Opened(i, None, reason=o.reason)
             for i, o in zip(batch.items, opened.values(), strict=True)
         )
-        yield Work(batch, layout, settings, execution, workers, ledger, images)
+        identity["input"] = [image.digest for image in images]
+        with Ledger(layout.scratch(step, batch.name), identity) as ledger:
+            yield Work(batch, layout, settings, execution, workers, ledger, images)
 
 
 def open_item(url: str, item: Item, sparse: str) -> Opened:
