@@ -16,6 +16,8 @@ Int32: TypeAlias = NDArray[np.int32]
 
 SHARE = 0.9
 """Twice the peak of the distance map over the diameter of a disc of equal area, for nuclei."""
+SATURATED = 0.9
+"""Share of the largest diameter beyond which a width is the cap's, not an object's."""
 FEWEST = 4.0
 """Objects less than this many voxels wide cannot be measured."""
 
@@ -35,7 +37,7 @@ def typical_diameter(mask: Int32, step: tuple[float, float, float], largest: flo
     Returns
     -------
     float
-        Diameter of the disc or ball, in voxels along x; 0 where there is nothing to measure.
+        Diameter of the disc or ball, in voxels along x; 0 where it cannot be measured.
     """
     if not mask.any():
         return 0.0
@@ -46,4 +48,5 @@ def typical_diameter(mask: Int32, step: tuple[float, float, float], largest: flo
     mass = np.cumsum(basins.sums[1:, 0][order])
     middle = int(np.searchsorted(mass, mass[-1] / 2))
     width = 2 * float(basins.top[1:][order][middle]) / STEPS
-    return width / SHARE if width >= FEWEST else 0.0
+    # At the cap of the distance map everything runs together (tissue): no object was measured.
+    return width / SHARE if FEWEST <= width < SATURATED * largest else 0.0

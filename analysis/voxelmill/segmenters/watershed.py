@@ -9,7 +9,8 @@ In: one channel. Out: objects, 1…n in raster order. The stages, each local:
    one beside it keeps its own outline;
 4. basins of a relief of distance and relative intensity, deliberately too many, and the tree of
    their merges; a merge is kept where both halves look like one object (`WEIGHTS`);
-5. each object is peeled to a share of its own brightness; its largest piece stays.
+5. each object is peeled to a share of its own brightness; what is hardly darker at its edge than
+   inside is a piece of glow and goes; the largest piece of the rest stays.
 """
 
 from typing import ClassVar, Literal, Self
@@ -60,6 +61,7 @@ class Watershed(Sized):
     LARGEST: ClassVar[float] = 3.0
     JOIN: ClassVar[float] = 0.85
     RIM: ClassVar[float] = 0.8
+    FAINT: ClassVar[float] = 0.86
 
     def fit(self, overview: Pixels, spacing_um: Spacing) -> Self:
         """Fit the integer scale, the background surface and the permissive threshold."""
@@ -122,6 +124,7 @@ class Watershed(Sized):
         objects = self._objects(mask, bright, around, volume, spacing_um)
         own = _own_level(objects, bright)
         objects = peel(objects, bright < self.outline * own[objects])
+        objects = without_edge(objects, bright, own, self.FAINT)
         ids, _ = largest_pieces(objects, int(self.smallest * volume))
         return ids
 
@@ -177,6 +180,25 @@ class Watershed(Sized):
 def majority(mask: Int32) -> Int32:
     """Median over 3 by 3 in each plane."""
     return np.stack([cv2.medianBlur(p.astype(np.uint8), 3) for p in mask]).astype(np.int32)
+
+
+def without_edge(objects: Labels, bright: Int32, own: Int32, most: float) -> Labels:
+    """Drop objects whose edge is on average brighter than `most` of their own level.
+
+    The edge are voxels with a neighbour in the plane that is not of the object; the image's end
+    is none. 99.9 % of the matched objects of the training set have an edge below 0.86.
+    """
+    edge = np.zeros(objects.shape, bool)
+    for axis in (1, 2):
+        one, other = np.moveaxis(objects, axis, 0)[1:], np.moveaxis(objects, axis, 0)[:-1]
+        differ = one != other
+        np.moveaxis(edge, axis, 0)[1:] |= differ
+        np.moveaxis(edge, axis, 0)[:-1] |= differ
+    found = objects[edge]
+    count = np.bincount(found, minlength=own.size)
+    level = np.bincount(found, np.maximum(bright[edge], 0), own.size)
+    keep = level <= most * own.astype(np.float64) * count
+    return np.where(keep[objects], objects, 0).astype(np.int32)
 
 
 def _own_level(objects: Labels, bright: Int32) -> Int32:
