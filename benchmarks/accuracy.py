@@ -1,6 +1,6 @@
 """How well the default `watershed` finds nuclei in public, annotated images.
 
-    python benchmarks/accuracy.py [--set NAME]
+    python -m benchmarks.accuracy [--set NAME]
 
 One configuration a set: the diameter is given, nothing else. The defaults were tuned on
 bbbc039_training only. Prints a table; `rows` gives what `benchmarks/results.json` keeps.
@@ -8,7 +8,6 @@ bbbc039_training only. Prints a table; `rows` gives what `benchmarks/results.jso
 
 import argparse
 import csv
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,10 +17,7 @@ import cv2
 import numpy as np
 import tifffile
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from matching import Counts, compare, pool
-
+from benchmarks.matching import Counts, compare, pool
 from voxelmill.plugin import Array, Spacing
 from voxelmill.segmenters.watershed import Watershed
 
@@ -61,7 +57,7 @@ SETS = (
     Dataset(
         "bbbc038_fluo_train_A",
         "nuclei2d/bbbc038_fluo_train_A",
-        20,
+        16.5,
         goals=(Goal("F1@0.5", None, 0.75, 0.85),),
     ),
     Dataset("stardist_3d", "nuclei3d/stardist_sample", 14, spacing=(2.0, 1.0, 1.0)),
@@ -94,6 +90,8 @@ def _read(path: Path) -> Array:
     if path.suffix.lower() in {".tif", ".tiff"}:
         return np.asarray(tifffile.imread(path))
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise OSError(f"{path}: not an image")
     return np.asarray(image[..., :3].max(axis=-1) if image.ndim == 3 else image)
 
 

@@ -21,7 +21,9 @@ def balls(seed: int, shape: Index, diameter: float, count: int) -> tuple[Pixels,
     """Uneven, noisy image of bright balls that touch, lie on edges and in corners; and seeds."""
     rng = np.random.default_rng(seed)
     spacing = SPACING[shape]
-    grid = np.meshgrid(*[np.arange(n) * s for n, s in zip(shape, spacing, strict=True)], indexing="ij")
+    grid = np.meshgrid(
+        *[np.arange(n) * s for n, s in zip(shape, spacing, strict=True)], indexing="ij"
+    )
     image = 100 + 40 * grid[2] / shape[2] + rng.normal(0, 4, shape)
     seeds = np.zeros(shape, np.int32)
     for k in range(count):
@@ -71,18 +73,30 @@ PLACES = st.tuples(*[st.floats(0, 1)] * 3)
 @pytest.mark.parametrize("kind", SEGMENTERS)
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), count=st.integers(0, 160), where=PLACES)
-def test_a_core_is_the_same_in_a_block_and_in_the_whole_image_in_2d(kind, seed, count, where):
+def test_a_core_is_the_same_in_a_block_and_in_the_whole_image_in_2d(
+    kind: str, seed: int, count: int, where: tuple[float, ...]
+) -> None:
     check(kind, FLAT, 7.0, seed, count, where, (1, 31, 37))
 
 
 @pytest.mark.parametrize("kind", SEGMENTERS)
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 10**6), count=st.integers(0, 120), where=PLACES)
-def test_a_core_is_the_same_in_a_block_and_in_the_whole_image_in_3d(kind, seed, count, where):
+def test_a_core_is_the_same_in_a_block_and_in_the_whole_image_in_3d(
+    kind: str, seed: int, count: int, where: tuple[float, ...]
+) -> None:
     check(kind, DEEP, 6.0, seed, count, where, (5, 11, 13))
 
 
-def check(kind, shape, diameter, seed, count, where, size):
+def check(
+    kind: str,
+    shape: tuple[int, ...],
+    diameter: float,
+    seed: int,
+    count: int,
+    where: tuple[float, ...],
+    size: tuple[int, int, int],
+) -> None:
     image, seeds = balls(seed, shape, diameter, count)
     given_seeds = seeds if kind == "propagate" else None
     fitted = SEGMENTERS[kind].fit(image, SPACING[shape])
@@ -95,7 +109,7 @@ def check(kind, shape, diameter, seed, count, where, size):
         assert same_objects(part, whole[core.slices])
 
 
-def test_the_check_can_fail():
+def test_the_check_can_fail() -> None:
     image, _ = balls(3, FLAT, 7.0, 160)
     fitted = SEGMENTERS["watershed"].fit(image, SPACING[FLAT])
     whole = fitted(image, SPACING[FLAT])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from voxelmill.reference import tables, update
 from voxelmill.plugin import BadInput
+from voxelmill.reference import tables, update
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "features.md"
 REMAKE = (

@@ -37,7 +37,9 @@ def blobs(seed: int, shape: Index, share: float = 0.5) -> Array:
 @pytest.mark.parametrize("shape", SHAPES)
 @QUICK
 @given(seed=SEEDS, share=st.sampled_from([0.1, 0.5, 0.95]), depth=st.sampled_from([1.0, 2.5]))
-def test_distance_is_the_euclidean_distance_up_to_the_cap(shape, seed, share, depth):
+def test_distance_is_the_euclidean_distance_up_to_the_cap(
+    shape: tuple[int, ...], seed: int, share: float, depth: float
+) -> None:
     mask = blobs(seed, shape, share)
     found = distance(mask, (depth, 1.0, 1.0), 6.0)
     exact = ndi.distance_transform_edt(mask, (depth, 1, 1)) if not mask.all() else mask * 99.0
@@ -49,7 +51,9 @@ def test_distance_is_the_euclidean_distance_up_to_the_cap(shape, seed, share, de
 @pytest.mark.parametrize("full", [True, False])
 @QUICK
 @given(seed=SEEDS, share=st.floats(0.05, 0.9))
-def test_components_are_those_of_scipy(shape, full, seed, share):
+def test_components_are_those_of_scipy(
+    shape: tuple[int, ...], full: bool, seed: int, share: float
+) -> None:
     mask = np.random.default_rng(seed).random(shape) < share
     ids, n = components(mask.astype(np.int32), full)
     expected, count = ndi.label(mask, np.ones((3, 3, 3)) if full else None)
@@ -62,7 +66,7 @@ def test_components_are_those_of_scipy(shape, full, seed, share):
         assert [s.stop - 1 for s in box] == list(bounds[i, 3:])
 
 
-def test_components_part_touching_labels():
+def test_components_part_touching_labels() -> None:
     labels = np.array([[[1, 1, 2, 2, 1]]], np.int32)
     ids, n = components(labels, False)
     assert n == 3
@@ -72,7 +76,9 @@ def test_components_part_touching_labels():
 @pytest.mark.parametrize("shape", SHAPES)
 @QUICK
 @given(seed=SEEDS, sigma=st.floats(0.4, 3.0))
-def test_smoothing_is_gaussian_and_does_not_depend_on_position(shape, seed, sigma):
+def test_smoothing_is_gaussian_and_does_not_depend_on_position(
+    shape: tuple[int, ...], seed: int, sigma: float
+) -> None:
     image = np.random.default_rng(seed).integers(0, 60000, shape).astype(np.int32)
     widths = (0.0 if shape[0] == 1 else sigma, sigma, sigma)
     found = smooth(image, widths)
@@ -88,7 +94,7 @@ def test_smoothing_is_gaussian_and_does_not_depend_on_position(shape, seed, sigm
 
 @QUICK
 @given(seed=SEEDS)
-def test_thresholds_are_those_of_scikit_image(seed):
+def test_thresholds_are_those_of_scikit_image(seed: int) -> None:
     rng = np.random.default_rng(seed)
     dim, bright = rng.normal(500, 60, 4000), rng.normal(2500, 400, 1500)
     values = np.concatenate([dim, bright]).round().astype(np.int32)
@@ -106,7 +112,7 @@ def slow_rainfall(relief: Array) -> Array:
     index = {p: int(np.ravel_multi_index(p, relief.shape)) for p in where}
     offsets = np.argwhere(np.ones((3, 3, 3))) - 1
 
-    def up(p):
+    def up(p: tuple[int, ...]) -> tuple[int, ...]:
         near = [tuple(p + o) for o in offsets if tuple(p + o) in where]
         return max(near, key=lambda q: (where[q], -index[q]))
 
@@ -122,7 +128,7 @@ def slow_rainfall(relief: Array) -> Array:
 @pytest.mark.parametrize("shape", [(1, 12, 14), (4, 6, 7)])
 @QUICK
 @given(seed=SEEDS, top=st.sampled_from([3, 1000]))
-def test_rainfall_follows_the_steepest_ascent(shape, seed, top):
+def test_rainfall_follows_the_steepest_ascent(shape: tuple[int, ...], seed: int, top: int) -> None:
     rng = np.random.default_rng(seed)
     relief = (rng.integers(1, top, shape) * blobs(seed, shape, 0.7)).astype(np.int32)
     padded = pad(relief)
@@ -134,17 +140,19 @@ def test_rainfall_follows_the_steepest_ascent(shape, seed, top):
     assert np.array_equal(names[found], expected)
 
 
-def test_contacts_are_all_touching_pairs():
+def test_contacts_are_all_touching_pairs() -> None:
     labels = pad(np.array([[[1, 1, 2], [3, 0, 2]]], np.int32))
     relief = pad(np.array([[[5, 4, 9], [7, 0, 8]]], np.int32))
     steps = neighbours(labels.shape, forward=True)
     pair, height, level = contacts(labels.ravel(), relief.ravel(), relief.ravel(), steps)
-    found = sorted(zip((pair >> 32).tolist(), (pair & 0xFFFF).tolist(), height.tolist()))
+    found = sorted(
+        zip((pair >> 32).tolist(), (pair & 0xFFFF).tolist(), height.tolist(), strict=True)
+    )
     assert found == [(1, 2, 4), (1, 2, 4), (1, 3, 4), (1, 3, 5)]
     assert np.array_equal(height, level)
 
 
-def test_a_tree_stops_at_the_limit_and_the_choice_is_the_highest_node_that_belongs():
+def test_a_tree_stops_at_the_limit_and_the_choice_is_the_highest_node_that_belongs() -> None:
     bounds = np.zeros((5, 6), np.int64)
     bounds[1:, 2] = [0, 10, 20, 30]
     bounds[1:, 5] = [9, 19, 29, 39]
@@ -164,7 +172,7 @@ def test_a_tree_stops_at_the_limit_and_the_choice_is_the_highest_node_that_belon
 
 
 @pytest.mark.parametrize(("shape", "expected"), [((1, 61, 61), 1.0), ((41, 61, 61), 1.0)])
-def test_an_ellipse_is_round_and_a_pair_is_not(shape, expected):
+def test_an_ellipse_is_round_and_a_pair_is_not(shape: tuple[int, ...], expected: int) -> None:
     z, y, x = np.meshgrid(*[np.arange(n) - n // 2 for n in shape], indexing="ij")
     one = ((z / 9) ** 2 + (y / 12) ** 2 + (x / 20) ** 2 < 1).astype(np.int32)
     two = (((np.abs(x) - 11) ** 2 + y**2 + z**2) < 110).astype(np.int32)
@@ -177,7 +185,7 @@ def test_an_ellipse_is_round_and_a_pair_is_not(shape, expected):
     assert found[1] < 0.92
 
 
-def test_pair_features_hold_what_their_names_say():
+def test_pair_features_hold_what_their_names_say() -> None:
     relief = np.array([[[3, 5, 2, 4, 3]]], np.int32).repeat(3, axis=1)
     image = np.array([[[10, 10, 6, 20, 20]]], np.int32).repeat(3, axis=1)
     b = find_basins(relief, image)
@@ -191,7 +199,7 @@ def test_pair_features_hold_what_their_names_say():
 
 @QUICK
 @given(x=st.floats(1e-6, 1e6))
-def test_steps_of_two_is_a_logarithm(x):
+def test_steps_of_two_is_a_logarithm(x: float) -> None:
     assert float(steps_of_two(np.array([x]))[0]) == pytest.approx(np.log2(x), abs=0.087)
 
 
@@ -209,14 +217,16 @@ def slow_peel(labels: Array, weak: Array) -> Array:
 @pytest.mark.parametrize("shape", SHAPES)
 @QUICK
 @given(seed=SEEDS)
-def test_peeling_removes_weak_voxels_that_reach_the_border(shape, seed):
+def test_peeling_removes_weak_voxels_that_reach_the_border(
+    shape: tuple[int, ...], seed: int
+) -> None:
     labels = blobs(seed, shape, 0.6).astype(np.int32)
     labels[:, :, shape[2] // 2 :] *= 2
     weak = blobs(seed + 1, shape, 0.5)
     assert np.array_equal(peel(labels, weak), slow_peel(labels, weak))
 
 
-def test_holes_are_filled_by_size_extent_and_owner():
+def test_holes_are_filled_by_size_extent_and_owner() -> None:
     labels = np.ones((1, 12, 20), np.int32)
     labels[0, 2:4, 2:4] = 0  # filled
     labels[0, 6, 1:7] = 0  # too long
@@ -229,7 +239,7 @@ def test_holes_are_filled_by_size_extent_and_owner():
     assert np.count_nonzero(filled == 0) == 6 + 16 + 1 + 2
 
 
-def test_the_largest_piece_of_each_label_stays():
+def test_the_largest_piece_of_each_label_stays() -> None:
     labels = np.array([[[2, 2, 0, 1, 0, 2], [0, 0, 0, 1, 0, 0], [3, 0, 1, 0, 0, 0]]], np.int32)
     ids, n = largest_pieces(labels, 2)
     assert n == 2
@@ -237,7 +247,7 @@ def test_the_largest_piece_of_each_label_stays():
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "float32", ">u2"])
-def test_quantising_keeps_order_and_precision(dtype):
+def test_quantising_keeps_order_and_precision(dtype: str) -> None:
     rng = np.random.default_rng(0)
     raw = (rng.normal(90, 8, 3000) - (60 if dtype == "int8" else 0)).clip(0, 120)
     values = raw.astype(dtype)
@@ -250,7 +260,7 @@ def test_quantising_keeps_order_and_precision(dtype):
     assert np.log2(gain) == np.floor(np.log2(gain))
 
 
-def test_quantising_takes_what_is_not_a_number_for_background():
+def test_quantising_takes_what_is_not_a_number_for_background() -> None:
     values = np.array([0.0, 1.0, np.nan, np.inf, -np.inf], np.float32)
     offset, gain = fit_scale(values)
     found = quantise(values, offset, gain)
@@ -260,7 +270,7 @@ def test_quantising_takes_what_is_not_a_number_for_background():
     assert fit_scale(np.full(3, np.nan)) == (0.0, 1.0)
 
 
-def test_a_surface_follows_the_background_and_does_not_depend_on_the_block():
+def test_a_surface_follows_the_background_and_does_not_depend_on_the_block() -> None:
     y, x = np.mgrid[:300, :400]
     shade = (1000 + 2 * x - y).astype(np.int32)[None]
     objects = np.zeros(shade.shape, bool)
@@ -273,7 +283,7 @@ def test_a_surface_follows_the_background_and_does_not_depend_on_the_block():
     assert np.array_equal(part, left[:, 90:, 33:])
 
 
-def test_the_typical_diameter_is_that_of_the_discs_even_where_they_touch():
+def test_the_typical_diameter_is_that_of_the_discs_even_where_they_touch() -> None:
     y, x = np.mgrid[:200, :200]
     mask = np.zeros((1, 200, 200), np.int32)
     for cy in range(15, 190, 24):
@@ -284,7 +294,9 @@ def test_the_typical_diameter_is_that_of_the_discs_even_where_they_touch():
     assert typical_diameter(mask * 0, (1.0, 1.0, 1.0), 100.0) == 0
 
 
-def slow_grow(seeds, image, mask, steps, per_unit, limit):
+def slow_grow(
+    seeds: Array, image: Array, mask: Array, steps: tuple[int, ...], per_unit: float, limit: int
+) -> Array:
     best = {tuple(map(int, p)): (0, int(seeds[tuple(p)])) for p in np.argwhere(seeds)}
     heap = [(cost, owner, p) for p, (cost, owner) in best.items()]
     heapq.heapify(heap)
@@ -310,7 +322,9 @@ def slow_grow(seeds, image, mask, steps, per_unit, limit):
 @pytest.mark.parametrize("shape", [(1, 17, 19), (5, 8, 9)])
 @QUICK
 @given(seed=SEEDS, grey=st.sampled_from([1, 50]))
-def test_growing_is_dijkstra_with_ties_to_the_smaller_id(shape, seed, grey):
+def test_growing_is_dijkstra_with_ties_to_the_smaller_id(
+    shape: tuple[int, ...], seed: int, grey: float
+) -> None:
     rng = np.random.default_rng(seed)
     seeds = np.zeros(shape, np.int32)
     seeds.ravel()[rng.choice(seeds.size, 6, replace=False)] = rng.permutation(6) + 1

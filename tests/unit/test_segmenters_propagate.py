@@ -31,7 +31,7 @@ def run(segmenter: Propagate, image: Pixels, seeds: Labels) -> Labels:
     return segmenter.fit(image, UM)(image, UM, seeds)
 
 
-def test_cells_fill_their_bodies_and_keep_ids_and_seeds():
+def test_cells_fill_their_bodies_and_keep_ids_and_seeds() -> None:
     image, seeds, truth = cells()
     found = run(Propagate(seeds="nuclei"), image, seeds)
     assert np.array_equal(found[seeds > 0], seeds[seeds > 0])
@@ -39,7 +39,7 @@ def test_cells_fill_their_bodies_and_keep_ids_and_seeds():
     assert set(np.unique(found)) == {0, 1, 2, 3, 4}
 
 
-def test_the_largest_distance_holds():
+def test_the_largest_distance_holds() -> None:
     image, seeds, _ = cells()
     found = run(Propagate(seeds="nuclei", max_distance_px=5), image, seeds)
     y, x = np.mgrid[:120, :200]
@@ -48,14 +48,14 @@ def test_the_largest_distance_holds():
     assert np.array_equal(found, by_um)
 
 
-def test_every_seed_keeps_its_object_where_there_is_no_foreground():
+def test_every_seed_keeps_its_object_where_there_is_no_foreground() -> None:
     image, seeds, _ = cells()
     empty = np.full_like(image, 7.0)
     assert np.array_equal(run(Propagate(seeds="nuclei"), empty, seeds), seeds)
     assert not run(Propagate(seeds="nuclei"), image, seeds * 0).any()
 
 
-def test_borders_follow_the_change_of_intensity():
+def test_borders_follow_the_change_of_intensity() -> None:
     image = np.full((1, 1, 9, 40), 500.0)
     image[..., 10:] = 2000.0
     image[..., 30:] = 0
@@ -70,7 +70,7 @@ def test_borders_follow_the_change_of_intensity():
     assert even[0, 4, 13] == 3, "the smaller id takes the middle"
 
 
-def test_bad_seeds_and_settings_are_refused():
+def test_bad_seeds_and_settings_are_refused() -> None:
     image, seeds, _ = cells()
     fitted = Propagate(seeds="nuclei").fit(image, UM)
     with pytest.raises(BadInput, match="Segment 'nuclei' first"):

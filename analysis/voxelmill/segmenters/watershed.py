@@ -27,7 +27,7 @@ from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.kernels.tree import gather, highest, lift, merge_tree, select
 from voxelmill.kernels.watershed import Pairs, find_basins, weigh
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
-from voxelmill.segmenters._sized import HOLE, TILE_DIAMETERS, Int32, Sized, fit_levels
+from voxelmill.segmenters._sized import HOLE, TILE_DIAMETERS, Int32, Sized, crowded, fit_levels
 
 MOST, NEAR, REFIT = 4.0, 1.1, 1.3
 """The diameter is adapted by at most MOST, and to within a factor NEAR of the one measured."""
@@ -76,7 +76,7 @@ class Watershed(Sized):
     def measured(self, overview: Pixels, spacing_um: Spacing) -> Self:
         """Fit at the present diameter, and measure the typical one."""
         expected = self.diameter(spacing_um)
-        fit = fit_levels(overview[0], spacing_um, TILE_DIAMETERS * expected)
+        fit = fit_levels(overview[0], spacing_um, TILE_DIAMETERS * expected, last=crowded)
         fitted = self.model_copy(update={"fitted": fit})
         if not self.adapt:
             return fitted
