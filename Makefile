@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
+# Without byte code every step would compile a thousand files again.
+unexport PYTHONDONTWRITEBYTECODE
 CLUSTERS := slurm or rgw or oidc or kubernetes
 
 .DEFAULT_GOAL := help
@@ -13,7 +15,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' $(MAKEFILE_LIST) | column -t -s ':'
 
 demo: $(READY)  ## make a synthetic plate, run the workflow on it, print what was found
-	$(BIN)/voxelmill demo
+	$(BIN)/voxelmill demo --out demo
 
 test: $(READY) browser  ## run the test suite (without the cluster tests)
 	$(BIN)/python -m pytest -n 2 --timeout 300 -m 'not ($(CLUSTERS))'
@@ -75,8 +77,11 @@ $(VENV)/.locked: requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(VENV)/build.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-compile --require-hashes \
 	--no-build-isolation -r requirements.lock
+	@# On all cores, where pip would use one. A package may carry templates that are no Python.
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	@touch $@
 
 $(READY): $(VENV)/.locked pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "compiling kernels (once) ..." && $(BIN)/python -m voxelmill.warm
 	@touch $@

@@ -32,6 +32,8 @@ BUDGET_BYTES = 11_000_000
 SIDES = (540, 432, 320, 256, 208, 160)
 """Longest sides of a picture in pixels; the first with which all thumbnails fit is taken."""
 SAMPLE = 8
+BRIGHT_IMAGES = 80
+"""Percent of the images whose own upper limit is within the shared one."""
 GOLDEN_RATIO = 0.6180339887498949
 
 
@@ -125,7 +127,14 @@ def _limits(thumbs: tuple[Thumbnail, ...]) -> dict[str, Limits]:
     for thumb in thumbs:
         for name, plane in zip(thumb.channels, thumb.pixels, strict=True):
             planes.setdefault(name, []).append(plane)
-    return {name: contrast(found) for name, found in planes.items()}
+    return {name: _shared([contrast([plane]) for plane in found]) for name, found in planes.items()}
+
+
+def _shared(limits: list[Limits]) -> Limits:
+    """Limits for all images, from each one's own: one saturated field must not darken the rest."""
+    low = float(np.median([low for low, _ in limits]))
+    high = float(np.percentile([high for _, high in limits], BRIGHT_IMAGES, method="lower"))
+    return low, max(high, low + 1)
 
 
 def _channels(thumbs: tuple[Thumbnail, ...], limits: Mapping[str, Limits]) -> tuple[Channel, ...]:

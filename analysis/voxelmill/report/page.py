@@ -33,6 +33,8 @@ from voxelmill.report.payload import payload
 SCRIPTS = ("common.js", "plate.js", "fields.js", "gallery.js")
 MANY_MEASURES = 30
 """More than so many measures get a search box."""
+FOCUS = ("sharpness", "focus", "powerloglogslope")
+"""Parts of the names of QC columns that tell how sharp an image is."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def _maps(
     shown: tuple[Measure, ...],
 ) -> list[tuple[int, PlateMap]]:
     """Up to two maps with the measure's index: the first count, and focus or what comes next."""
-    focus = [i for i, m in enumerate(shown) if "focus" in m.name.lower()]
+    focus = [i for i, m in enumerate(shown) if any(f in m.name.lower() for f in FOCUS)]
     chosen = list(dict.fromkeys([0, *focus[:1], 1]))[:2]
     return [
         (i, plate_map(data.rows, data.columns, wells, fields, shown[i]))

@@ -3,7 +3,7 @@
 In: one channel and the seeds' labels. Out: labels with the seeds' ids: every seed keeps its
 voxels, and takes the foreground around it that it reaches more cheaply than any other seed. A
 path's cost is its length plus the changes of intensity along it, so borders fall on dim gaps and
-edges.
+edges. Holes (vacuoles) are filled.
 """
 
 from typing import ClassVar, Literal, Self
@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from voxelmill.kernels.distance import STEPS, distance
 from voxelmill.kernels.grow import grow, step_lengths
 from voxelmill.kernels.levels import background, log_otsu, otsu
+from voxelmill.kernels.outline import fill_holes
 from voxelmill.kernels.quantise import SPAN
 from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.plugin import BadInput, Index, Labels, Pixels, Spacing
@@ -25,6 +26,8 @@ UNIT = 16
 DETOUR = 2
 """A path may cost as much as one of twice the largest distance over even ground."""
 SIGMA = 0.7
+HOLE = 0.5
+"""Largest hole that is filled in a cell, in largest distances."""
 
 
 class Propagate(Levelled):
@@ -87,8 +90,8 @@ class Propagate(Levelled):
         return max(level, centre + SNR * max(noise, 1.0))
 
     def halo(self, spacing_um: Spacing) -> Index:
-        """Longest path (a step of one voxel costs at least its length) and the filter's reach."""
-        far = DETOUR * self.distance(spacing_um)
+        """Longest path (a step of one voxel costs at least its length), a hole, the filter."""
+        far = (DETOUR + HOLE) * self.distance(spacing_um)
         z, y, x = (int(np.ceil(1.05 * far / s)) + reach(SIGMA) + 2 for s in spacing_um)
         return z, y, x
 
@@ -114,4 +117,6 @@ class Propagate(Levelled):
         lengths = step_lengths(bright.shape, (step[0] * UNIT, step[1] * UNIT, step[2] * UNIT))
         per_level = self.contrast * far * UNIT / (1.5 * SPAN)
         limit = int(DETOUR * far * UNIT)
-        return grow(seeds, bright, near & (bright > threshold), lengths, per_level, limit)
+        cells = grow(seeds, bright, near & (bright > threshold), lengths, per_level, limit)
+        z, y, x = (int(np.ceil(HOLE * self.distance(spacing_um) / s)) for s in spacing_um)
+        return fill_holes(cells, z * y * x, (z + 1, y, x))

@@ -1,0 +1,43 @@
+"""Compile all kernels once, so that the first run does not: ``python -m voxelmill.warm``.
+
+Every plugin is run on a small made-up field; numba keeps what it compiles on disk. Compiled by
+the first job that needs it otherwise, in each of the jobs that start together.
+"""
+
+from contextlib import suppress
+
+from pydantic import ValidationError
+
+from voxelmill.features import features
+from voxelmill.kernels.objects import extents, keep
+from voxelmill.plugin import Labels, Pixels
+from voxelmill.qc import metrics
+from voxelmill.segmenters import Segmenter, segmenters
+from voxelmill.synthetic import nuclei_image
+
+SPACING = (1.0, 0.65, 0.65)
+ARGUMENTS = {"diameter_um": 12.0, "seeds": "nuclei"}
+
+
+def main() -> None:
+    """Run every plugin in 2-D on 16-bit pixels."""
+    pixels, labels = nuclei_image((1, 200, 200), 12, 18.0, 0)
+    for cls in segmenters().values():
+        needed = {k: v for k, v in ARGUMENTS.items() if k in cls.model_fields}
+        # Somebody else's plugin may need settings that are not known here.
+        with suppress(ValidationError):
+            _segment(cls.model_validate(needed), pixels, labels)
+    for family in features().values():
+        family()(labels, {"DNA": pixels}, SPACING)
+    for metric in metrics().values():
+        metric()(pixels, SPACING)
+    ids, _ = extents(labels)
+    keep(labels, ids[:1])
+
+
+def _segment(segmenter: Segmenter, pixels: Pixels, labels: Labels) -> None:
+    segmenter.fit(pixels[None], SPACING)(pixels[None], SPACING, labels)
+
+
+if __name__ == "__main__":
+    main()
