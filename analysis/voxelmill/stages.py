@@ -120,8 +120,8 @@ def pair_block(task: Task, index: Index) -> int:
         theirs = np.load(task.file(other.index, "labels"), mmap_mode="r")
         both = block.read.clip(other.read)
         pairs = pair(
-            np.ascontiguousarray(own[both.within(block.read).slices]),
-            np.ascontiguousarray(theirs[both.within(other.read).slices]),
+            np.array(own[both.within(block.read).slices]),
+            np.array(theirs[both.within(other.read).slices]),
             _core_labels(task, index),
             _core_labels(task, other.index),
         )
@@ -144,7 +144,7 @@ def write(task: Task, shard: Block) -> int:
     for block in task.grid.touching(box):
         part = block.core.clip(box)
         piece = np.load(task.file(block.index, "labels"), mmap_mode="r")
-        local = np.ascontiguousarray(piece[part.within(block.read).slices])
+        local = np.array(piece[part.within(block.read).slices])
         ids, table = extents(local)
         seam = np.zeros(len(ids), np.int64)
         if not task.segmenter.keeps_ids:
