@@ -13,7 +13,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from voxelmill.api import feature, measure, open_image, segment, segmenter
+    from voxelmill.api import measure, open_image, segment
+    from voxelmill.factory import feature, segmenter
 
 __version__ = version("voxelmill")
 __all__ = ["feature", "measure", "open_image", "segment", "segmenter"]
@@ -23,4 +24,5 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401
     """Import the API when it is asked for: the command line starts without Dask and xarray."""
     if name not in __all__:
         raise AttributeError(f"module 'voxelmill' has no attribute {name!r}")
-    return getattr(import_module("voxelmill.api"), name)
+    home = "factory" if name in ("feature", "segmenter") else "api"
+    return getattr(import_module(f"voxelmill.{home}"), name)

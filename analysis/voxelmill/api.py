@@ -6,7 +6,7 @@ is given here as objects.
 
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,53 +15,23 @@ import xarray as xr
 
 from voxelmill.blocks import Box, Grid
 from voxelmill.config import Blocks, Compute, Segmented
-from voxelmill.configfile import parse
 from voxelmill.ends import ArraySource, FileTarget, SourceArray, StoreSource
 from voxelmill.engine import Engine
-from voxelmill.features import Feature, features
+from voxelmill.factory import feature
+from voxelmill.features import Feature
 from voxelmill.kernels.objects import extents
 from voxelmill.ledger import Ledger
 from voxelmill.measurement import MeasureTask, measure_block, owners
-from voxelmill.plugin import Array, BadConfig, BadInput, P, Spacing
+from voxelmill.plugin import Array, BadInput, Spacing
 from voxelmill.progress import Progress
 from voxelmill.run import lazy, pool
-from voxelmill.segmenters import Segmenter, segmenters
+from voxelmill.segmenters import Segmenter
 from voxelmill.stages import Frame, merge_index
 from voxelmill.store.read import open_image as open_store
 
 CHUNK = 2048
 MADE = "_made"
 """Name of the object set that `segment` makes; no configuration can give this name to seeds."""
-
-
-def segmenter(kind: str, **parameters: object) -> Segmenter:
-    """Make a segmenter by its kind, as in the configuration's ``segmenter: {kind: …}``.
-
-    Raises
-    ------
-    BadConfig
-        No such kind, or a parameter breaks a rule.
-    """
-    return _make(segmenters(), "segmenter", kind, parameters)
-
-
-def feature(kind: str, **parameters: object) -> Feature:
-    """Make a feature family by its kind, as in the configuration's ``features: [{kind: …}]``.
-
-    Raises
-    ------
-    BadConfig
-        No such kind, or a parameter breaks a rule.
-    """
-    return _make(features(), "feature", kind, parameters)
-
-
-def _make(
-    classes: Mapping[str, type[P]], what: str, kind: str, parameters: Mapping[str, object]
-) -> P:
-    if kind not in classes:
-        raise BadConfig(f"{what} '{kind}': no such kind; allowed: {', '.join(classes)}")
-    return parse(classes[kind], dict(parameters), f"{what} '{kind}'")
 
 
 def open_image(url: str, path: str = "") -> xr.DataArray:

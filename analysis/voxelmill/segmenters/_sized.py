@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from voxelmill.kernels.levels import background, log_otsu, otsu
+from voxelmill.kernels.levels import background, log_otsu
 from voxelmill.kernels.quantise import fit_scale, quantise
 from voxelmill.kernels.smooth import smooth
 from voxelmill.kernels.surface import fit_surface, floor_surface, subtract_surface, tiles
@@ -25,8 +25,6 @@ HOLE, HOLE_SIZE = 0.3, 0.1
 """Largest hole in an object: extent in diameters, and size as a share of the expected volume."""
 SNR = 8.0
 """A threshold lies at least this many standard deviations of the noise above the background."""
-CROWDED = 1.6
-"""Otsu's threshold lies so many deviations above the background where there are two classes."""
 SHARE = 1.2
 """The permissive threshold, as a share of log-Otsu's height above the background."""
 
@@ -53,20 +51,6 @@ def permissive(values: Int32, share: float = SHARE) -> float:
     return centre + max(share * (cut - centre), SNR * max(noise, 1.0))
 
 
-def crowded(values: Int32) -> float:
-    """`permissive`, but no higher than Otsu's threshold where that tells two classes apart.
-
-    In a crowded image the spread of the objects themselves passes for noise. Only for values above
-    the final background surface: before, uneven light makes two classes too.
-    """
-    cut = permissive(values)
-    if not values.size:
-        return cut
-    centre, noise = background(values)
-    apart = otsu(values)
-    return min(cut, apart) if apart - centre > CROWDED * max(noise, 1.0) else cut
-
-
 class Levelled(Segmenter):
     """Base of segmenters that work on integers above a fitted background."""
 
@@ -76,6 +60,13 @@ class Levelled(Segmenter):
     def at(self, origin: Index) -> Self:
         """Return the segmenter for a block whose first read voxel lies at `origin`."""
         return self.model_copy(update={"origin": origin})
+
+    def fixed(self, fitted: Fitted, value: float) -> Fitted:
+        """Numbers with which grey values above `value` are foreground; `fitted` is flat."""
+        (((base,),),) = fitted.background
+        return fitted.model_copy(
+            update={"threshold": int(np.floor((value - fitted.offset) * fitted.gain)) - base}
+        )
 
     def levels(self, image: Array, spacing_um: Spacing) -> tuple[Int32, int]:
         """Quantised image (z, y, x) above the background surface, and the fitted threshold.
@@ -146,7 +137,6 @@ def fit_levels(
     spacing_um: Spacing,
     tile_um: float | None = None,
     cut: Callable[[Int32], float] = permissive,
-    last: Callable[[Int32], float] | None = None,
 ) -> Fitted:
     """Fit scale, background and threshold on one channel of an overview.
 
@@ -159,8 +149,6 @@ def fit_levels(
         Least node distance of the background surface in µm; without it the background is flat.
     cut : callable
         Threshold of levels above the background.
-    last : callable, optional
-        The same for the final surface; default `cut`.
     """
     offset, gain = fit_scale(overview)
     values = smooth(quantise(overview, offset, gain), (0.0, FIT_SIGMA, FIT_SIGMA))
@@ -183,7 +171,7 @@ def fit_levels(
     return Fitted(
         offset=offset,
         gain=gain,
-        threshold=round((last or cut)(above[valid])),
+        threshold=round(cut(above[valid])),
         tile_um=size,
         background=tuple(tuple(tuple(int(v) for v in row) for row in plane) for plane in grid),
     )

@@ -43,8 +43,7 @@ class Threshold(Sized):
             return self
         fitted = fit_levels(overview[0], spacing_um, cut=self._cut)
         if self.value is not None:
-            level = int(np.floor((self.value - fitted.offset) * fitted.gain))
-            fitted = fitted.model_copy(update={"threshold": level})
+            fitted = self.fixed(fitted, self.value)
         return self.model_copy(update={"fitted": fitted})
 
     def _cut(self, values: Int32) -> float:

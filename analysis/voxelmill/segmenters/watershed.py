@@ -27,7 +27,7 @@ from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.kernels.tree import gather, highest, lift, merge_tree, select
 from voxelmill.kernels.watershed import Pairs, find_basins, weigh
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
-from voxelmill.segmenters._sized import HOLE, TILE_DIAMETERS, Int32, Sized, crowded, fit_levels
+from voxelmill.segmenters._sized import HOLE, TILE_DIAMETERS, Int32, Sized, fit_levels
 
 MOST, NEAR, REFIT = 4.0, 1.1, 1.3
 """The diameter is adapted by at most MOST, and to within a factor NEAR of the one measured."""
@@ -47,6 +47,11 @@ class Watershed(Sized):
     )
     smallest: float = Field(
         0.05, ge=0, lt=1, description="smallest object, as a share of the expected area or volume"
+    )
+    value: float | None = Field(
+        None,
+        description="grey value above which foreground is looked for, for images so crowded that "
+        "they show no background; without it, it is fitted",
     )
     source: ClassVar[str] = (
         "Rainfall watershed: Beucher and Lantuéjoul 1979; choice of nodes in a merge tree: "
@@ -76,7 +81,10 @@ class Watershed(Sized):
     def measured(self, overview: Pixels, spacing_um: Spacing) -> Self:
         """Fit at the present diameter, and measure the typical one."""
         expected = self.diameter(spacing_um)
-        fit = fit_levels(overview[0], spacing_um, TILE_DIAMETERS * expected, last=crowded)
+        if self.value is None:
+            fit = fit_levels(overview[0], spacing_um, TILE_DIAMETERS * expected)
+        else:
+            fit = self.fixed(fit_levels(overview[0], spacing_um), self.value)
         fitted = self.model_copy(update={"fitted": fit})
         if not self.adapt:
             return fitted
