@@ -6,6 +6,7 @@ In: batch file, record and index of *segment*, settings ``features``. Out:
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -82,8 +83,8 @@ def _index(work: Work) -> dict[tuple[str, int, str], NDArray[np.int64]]:
     rows = np.stack([table[c] for c in INDEX_COLUMNS], axis=1).astype(np.int64)
     keys = list(zip(table["image"], table["t"].tolist(), table["set"], strict=True))
     starts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
-    ends = [*starts[1:], len(keys)]
-    return {keys[a]: rows[a:b] for a, b in zip(starts, ends, strict=True)}
+    edges = [*starts, len(keys)]
+    return {keys[a]: rows[a:b] for a, b in pairwise(edges)}
 
 
 def _tasks(
