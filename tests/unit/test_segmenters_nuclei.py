@@ -9,6 +9,7 @@ from voxelmill.plugin import Array, NotFitted, Pixels
 from voxelmill.segmenters import Segmenter, segmenters
 from voxelmill.segmenters.threshold import Threshold
 from voxelmill.segmenters.watershed import Watershed
+from voxelmill.synthetic import nuclei_image
 
 UM = (1.0, 0.5, 0.5)
 KINDS = [Threshold(diameter_um=10), Watershed(diameter_um=10)]
@@ -206,3 +207,12 @@ def test_a_segmenter_without_fit_says_so() -> None:
 def test_exactly_one_diameter_above_zero(sizes: dict[str, float]) -> None:
     with pytest.raises(ValidationError, match=r"diameter"):
         Watershed(**sizes)
+
+
+def test_a_threshold_given_by_hand_serves_images_without_background() -> None:
+    image, truth = nuclei_image((1, 200, 200), 150, 18.0, 0, touching=1.0)
+    level = float(image[0][truth[0] == 0].mean() + image[0][truth[0] > 0].mean()) / 2
+    spacing = (1.0, 1.0, 1.0)
+    labels = run(Watershed(diameter_px=18, value=level), image[None], spacing)
+    assert 0.7 * truth.max() < labels.max() <= truth.max()
+    assert not labels[0][image[0] < level / 2].any()

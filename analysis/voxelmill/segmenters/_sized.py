@@ -51,6 +51,17 @@ def permissive(values: Int32, share: float = SHARE) -> float:
     return centre + max(share * (cut - centre), SNR * max(noise, 1.0))
 
 
+def at_value(fitted: Fitted, value: float | None) -> Fitted:
+    """The same, with foreground above the grey value `value` if one is given.
+
+    Only for a flat background at level 0.
+    """
+    if value is None:
+        return fitted
+    level = int(np.floor((value - fitted.offset) * fitted.gain))
+    return fitted.model_copy(update={"threshold": level})
+
+
 class Levelled(Segmenter):
     """Base of segmenters that work on integers above a fitted background."""
 
@@ -61,12 +72,18 @@ class Levelled(Segmenter):
         """Return the segmenter for a block whose first read voxel lies at `origin`."""
         return self.model_copy(update={"origin": origin})
 
-    def fixed(self, fitted: Fitted, value: float) -> Fitted:
-        """Numbers with which grey values above `value` are foreground; `fitted` is flat."""
-        (((base,),),) = fitted.background
-        return fitted.model_copy(
-            update={"threshold": int(np.floor((value - fitted.offset) * fitted.gain)) - base}
-        )
+    def fit_flat(
+        self,
+        overview: Array,
+        spacing_um: Spacing,
+        cut: Callable[[Int32], float],
+        value: float | None,
+    ) -> Self:
+        """Fit with a flat background and the threshold `cut`, or the grey value `value`."""
+        if self.fitted is not None:
+            return self
+        fitted = fit_levels(overview, spacing_um, cut=cut)
+        return self.model_copy(update={"fitted": at_value(fitted, value)})
 
     def levels(self, image: Array, spacing_um: Spacing) -> tuple[Int32, int]:
         """Quantised image (z, y, x) above the background surface, and the fitted threshold.

@@ -18,7 +18,7 @@ from voxelmill.kernels.outline import fill_holes
 from voxelmill.kernels.quantise import SPAN
 from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.plugin import BadInput, Index, Labels, Pixels, Spacing
-from voxelmill.segmenters._sized import SNR, Int32, Levelled, fit_levels
+from voxelmill.segmenters._sized import SNR, Int32, Levelled
 
 DISTANCE_UM = 15.0
 UNIT = 16
@@ -74,12 +74,7 @@ class Propagate(Levelled):
 
     def fit(self, overview: Pixels, spacing_um: Spacing) -> Self:
         """Fit the integer scale and the threshold of the foreground."""
-        if self.fitted is not None:
-            return self
-        fitted = fit_levels(overview[0], spacing_um, cut=self._cut)
-        if self.value is not None:
-            fitted = self.fixed(fitted, self.value)
-        return self.model_copy(update={"fitted": fitted})
+        return self.fit_flat(overview[0], spacing_um, self._cut, self.value)
 
     def _cut(self, values: Int32) -> float:
         if not values.size:

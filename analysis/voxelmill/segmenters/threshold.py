@@ -14,7 +14,7 @@ from voxelmill.kernels.levels import background, li, log_otsu, otsu
 from voxelmill.kernels.outline import fill_holes
 from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
-from voxelmill.segmenters._sized import HOLE, SNR, Int32, Sized, fit_levels
+from voxelmill.segmenters._sized import HOLE, SNR, Int32, Sized
 
 
 class Threshold(Sized):
@@ -39,12 +39,7 @@ class Threshold(Sized):
 
     def fit(self, overview: Pixels, spacing_um: Spacing) -> Self:
         """Fit the integer scale, and the threshold unless a `value` is given."""
-        if self.fitted is not None:
-            return self
-        fitted = fit_levels(overview[0], spacing_um, cut=self._cut)
-        if self.value is not None:
-            fitted = self.fixed(fitted, self.value)
-        return self.model_copy(update={"fitted": fitted})
+        return self.fit_flat(overview[0], spacing_um, self._cut, self.value)
 
     def _cut(self, values: Int32) -> float:
         if not values.size:

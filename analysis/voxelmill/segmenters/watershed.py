@@ -27,7 +27,7 @@ from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.kernels.tree import gather, highest, lift, merge_tree, select
 from voxelmill.kernels.watershed import Pairs, find_basins, weigh
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
-from voxelmill.segmenters._sized import HOLE, TILE_DIAMETERS, Int32, Sized, fit_levels
+from voxelmill.segmenters._sized import HOLE, TILE_DIAMETERS, Int32, Sized, at_value, fit_levels
 
 MOST, NEAR, REFIT = 4.0, 1.1, 1.3
 """The diameter is adapted by at most MOST, and to within a factor NEAR of the one measured."""
@@ -81,10 +81,8 @@ class Watershed(Sized):
     def measured(self, overview: Pixels, spacing_um: Spacing) -> Self:
         """Fit at the present diameter, and measure the typical one."""
         expected = self.diameter(spacing_um)
-        if self.value is None:
-            fit = fit_levels(overview[0], spacing_um, TILE_DIAMETERS * expected)
-        else:
-            fit = self.fixed(fit_levels(overview[0], spacing_um), self.value)
+        tile_um = TILE_DIAMETERS * expected if self.value is None else None
+        fit = at_value(fit_levels(overview[0], spacing_um, tile_um), self.value)
         fitted = self.model_copy(update={"fitted": fit})
         if not self.adapt:
             return fitted
