@@ -158,6 +158,11 @@ class Config(Settings):
 
     datasets: str = Field(description="Sheet with columns dataset, url [, plate_map].")
     results: str = Field(default="results", description="Folder that everything is written to.")
+    stores: dict[str, Any] = Field(
+        default={},
+        max_length=0,
+        description="Endpoints of object stores; none can be set yet, http(s) needs none.",
+    )
     blocks: Blocks = Blocks()
     batches: Batches = Batches()
     compute: Compute = Compute()
