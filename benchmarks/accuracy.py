@@ -6,9 +6,10 @@ One configuration a set: the diameter is given, nothing else. Prints a table; `r
 `benchmarks/results.json` keeps.
 
 Weights and defaults were tuned on bbbc039_training; bbbc039_validation is held out. The guards
-`FAINT` and `SATURATED` were added after looking at failures on bbbc038_fluo_train_A (their numbers
-are from the training set, where they change next to nothing), so that set is not held out; it is
-given the training set's diameter. The plane distance of stardist_3d (2 voxels) is assumed.
+`FAINT` and `SATURATED` were added after looking at failures on bbbc038_fluo_train_A (the number of
+the first is from the training set, the second a margin below a cap; the training set hardly
+changes), so that set is not held out; it is given the training set's diameter. The plane distance
+of stardist_3d (2 voxels) is assumed.
 """
 
 import argparse
