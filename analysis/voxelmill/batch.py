@@ -72,3 +72,16 @@ def split(dataset: str, url: str, items: Sequence[Item], most: int) -> list[Batc
         groups[-1].append(item)
     width = max(4, len(str(len(groups))))
     return [Batch(dataset, url, f"{i:0{width}d}", tuple(g)) for i, g in enumerate(groups)]
+
+
+def place_columns(dataset: str, items: Sequence[Item]) -> dict[str, list[str]]:
+    """Columns that say where a row comes from, one row an item.
+
+    Off a plate the dataset's name stands for the plate's.
+    """
+    return {
+        "Metadata_Plate": [item.plate or dataset for item in items],
+        "Metadata_Well": [item.well for item in items],
+        "Metadata_Site": [item.site for item in items],
+        "Metadata_Image": [item.path for item in items],
+    }

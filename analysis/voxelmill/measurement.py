@@ -18,8 +18,6 @@ from voxelmill.plugin import Array, BadConfig, Index, Labels, Pixels, Spacing
 from voxelmill.stages import Frame
 from voxelmill.stitch import Ints
 
-COUNT = "voxels"
-
 
 @dataclass(frozen=True)
 class Owned:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voxelmill.batch import Batch, Item
+from voxelmill.batch import Batch, Item, place_columns
 from voxelmill.config import Settings, Subtracted
 from voxelmill.plugin import Array
 from voxelmill.store.read import Image
@@ -127,10 +127,7 @@ def _rows(
     ids = measured["ObjectNumber"]
     n = len(ids)
     rows: dict[str, Any] = {
-        "Metadata_Plate": [item.plate or batch.dataset] * n,
-        "Metadata_Well": [item.well] * n,
-        "Metadata_Site": [item.site] * n,
-        "Metadata_Image": [item.path] * n,
+        **place_columns(batch.dataset, [item] * n),
         "Metadata_Timepoint": np.full(n, t, np.int64),
         "Metadata_ObjectNumber": ids,
         "Metadata_Seam": seam,

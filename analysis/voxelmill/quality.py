@@ -10,25 +10,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxelmill.blocks import Grid
+from voxelmill.ends import Source
 from voxelmill.plugin import Index
 from voxelmill.qc import Metric
-from voxelmill.stages import Frame
 
 TILE: Index = (32, 2048, 2048)
 
 
 @dataclass(frozen=True)
 class QualityTask:
-    """One frame to judge."""
+    """One time point of one image to judge."""
 
-    frame: Frame
+    source: Source
+    t: int
     channels: tuple[str, ...]
     metrics: tuple[Metric, ...]
 
 
 def quality(task: QualityTask) -> dict[str, float]:
     """Values by column (``ImageQuality_…_<Channel>``); NaN where undefined in all tiles."""
-    source, t = task.frame.source, task.frame.t
+    source, t = task.source, task.t
     _, _, z, y, x = source.shape
     tiles = list(Grid((z, y, x), TILE))
     voxels = np.asarray([tile.core.size for tile in tiles])

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voxelmill.blocks import Block, Box, Grid
+from voxelmill.blocks import Block, Grid
 from voxelmill.ends import Source, Target
 from voxelmill.kernels.objects import extents, present
 from voxelmill.overview import overview
@@ -190,8 +190,3 @@ def merge_index(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
         merged[:, 4:7] = np.minimum.reduceat(rows[:, 4:7], start)
         merged[:, 7:] = np.maximum.reduceat(rows[:, 7:], start)
     return merged
-
-
-def whole(shape: Index) -> Box:
-    """Box of a whole frame."""
-    return Box((0, 0, 0), shape)

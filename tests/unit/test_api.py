@@ -16,10 +16,10 @@ from samples import PLANE, VOLUME, balls, photograph
 from simple_segmenters import Bigger, Components, whole_image
 from voxelmill import api
 from voxelmill.batch import Batch, Item
+from voxelmill.blocks import Box
 from voxelmill.config import Segmented, Settings
 from voxelmill.ends import ArraySource, SourceArray
 from voxelmill.plugin import BadConfig, BadInput
-from voxelmill.stages import whole
 from voxelmill.steps.demo import write_demo_plate
 from voxelmill.steps.segment import segment as segment_step
 from voxelmill.steps.work import Execution
@@ -101,7 +101,7 @@ def test_five_lines_give_the_labels_of_the_workflow(
     )
     segment_step(batch, tmp_path / "out.json", settings, Execution())
     stored = read_labels(
-        str(tmp_path / "d/labels.ome.zarr"), "A/01/0", "nuclei", 0, whole((1, 300, 300))
+        str(tmp_path / "d/labels.ome.zarr"), "A/01/0", "nuclei", 0, Box((0, 0, 0), (1, 300, 300))
     )
     np.testing.assert_array_equal(labels.values[0], stored)
     assert table["ObjectNumber"].tolist() == list(range(1, stored.max() + 1))

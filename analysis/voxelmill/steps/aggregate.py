@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from voxelmill.aggregation import Key, group_medians, group_rows, judge
+from voxelmill.batch import place_columns
 from voxelmill.config import Settings
 from voxelmill.ledger import write_json
 from voxelmill.objecttable import prefix
@@ -71,10 +72,7 @@ def _images(found: Gathered, settings: Settings) -> tuple[dict[str, Any], dict[s
         "; ".join(faults[r]) if r >= 0 and not q else "" for r, q in zip(rows, lost, strict=True)
     ]
     table: dict[str, Any] = {
-        "Metadata_Plate": [item.plate or found.dataset for item, _ in order],
-        "Metadata_Well": [item.well for item, _ in order],
-        "Metadata_Site": [item.site for item, _ in order],
-        "Metadata_Image": [item.path for item, _ in order],
+        **place_columns(found.dataset, [item for item, _ in order]),
         "Metadata_Timepoint": np.asarray([t for _, t in order], np.int64),
         "Metadata_Status": [
             "quarantined" if q else "flagged" if f else "ok"

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from voxelmill.batch import place_columns
 from voxelmill.config import Settings
-from voxelmill.ends import FileTarget
 from voxelmill.ledger import write_json
 from voxelmill.quality import QualityTask, columns, quality
-from voxelmill.stages import Frame
 from voxelmill.steps.work import Execution, record, start
 from voxelmill.tables import write_table
 
@@ -30,13 +29,7 @@ def qc(batch_file: Path, out: Path, settings: Settings, execution: Execution) ->
         refused = {o.item.path: o.reason for o in work.images if o.image is None}
         tasks = {
             f"{o.item.path}@{t}": (
-                QualityTask(
-                    Frame(
-                        f"{o.item.path}@{t}", work.source(image), FileTarget("", 0, (0, 0, 0)), t
-                    ),
-                    image.channels,
-                    tuple(settings.qc.metrics),
-                ),
+                QualityTask(work.source(image), t, image.channels, tuple(settings.qc.metrics)),
             )
             for o, image in work.usable
             for t in range(image.shape[0])
@@ -56,10 +49,7 @@ def qc(batch_file: Path, out: Path, settings: Settings, execution: Execution) ->
             if o.item.path not in refused
         ]
         table: dict[str, Any] = {
-            "Metadata_Plate": [i.plate or work.batch.dataset for i, _, _ in rows],
-            "Metadata_Well": [i.well for i, _, _ in rows],
-            "Metadata_Site": [i.site for i, _, _ in rows],
-            "Metadata_Image": [i.path for i, _, _ in rows],
+            **place_columns(work.batch.dataset, [i for i, _, _ in rows]),
             "Metadata_Timepoint": np.asarray([t for _, t, _ in rows], np.int64),
         }
         table |= {c: np.asarray([v.get(c, np.nan) for _, _, v in rows], float) for c in units}
