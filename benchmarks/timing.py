@@ -1,0 +1,88 @@
+"""Paired timings: ours and its peers in turn, in one process or in fresh ones; rows and tables.
+
+Every benchmark module has ``measure() -> list[Row]``; ``python -m benchmarks`` runs them all.
+Candidates take turns, so whatever else the machine does hits all of them alike; medians count.
+"""
+
+import gc
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+
+REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of ``benchmarks/results.json``; a ratio above 1 means ours is better."""
+
+    name: str
+    ours: float
+    peer: float | None
+    peer_name: str | None
+    unit: str
+    ratio: float | None
+    must: float | None
+    aim: float | None
+
+    def as_json(self) -> dict[str, object]:
+        """The row as JSON."""
+        return asdict(self)
+
+
+def less_is_better(
+    name: str, ours: float, peer: float, peer_name: str, unit: str, must: float, aim: float
+) -> Row:
+    """Row of two costs (seconds, bytes): the ratio is the peer's over ours."""
+    return Row(name, round(ours, 4), round(peer, 4), peer_name, unit,
+               round(peer / ours, 3), must, aim)  # fmt: skip
+
+
+def interleaved(
+    candidates: Mapping[str, Callable[[], object]], repeats: int = REPEATS
+) -> dict[str, float]:
+    """Median wall seconds of each candidate; each is called once before, to compile and to warm."""
+    for call in candidates.values():
+        call()
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(repeats):
+        for name, call in candidates.items():
+            gc.collect()
+            start = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: median(found) for name, found in seconds.items()}
+
+
+def fresh(module: str, *arguments: str) -> dict[str, float]:
+    """Run ``python -m module arguments`` in a fresh process; its last line is a JSON object."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], check=True, capture_output=True, text=True
+    )
+    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def peak_mib() -> float:
+    """Peak resident memory of this process in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Plain text, one line a row."""
+    head = ("what", "ours", "peer", "unit", "ratio", "must", "aim", "against")
+    lines = [head]
+    for r in rows:
+        numbers = (r.ours, r.peer, r.unit, r.ratio, r.must, r.aim)
+        shown = tuple("-" if v is None else f"{v:g}" if isinstance(v, float | int) else v
+                      for v in numbers)  # fmt: skip
+        lines.append((r.name, *shown, r.peer_name or "-"))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(v.ljust(w) for v, w in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
