@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from voxelmill.arrayends import ArraySource, FileTarget
 from voxelmill.config import Blocks, Compute, ObjectSet, Segmented
-from voxelmill.ends import ArraySource, FileTarget
 from voxelmill.engine import Engine, Result
 from voxelmill.ledger import Ledger
 from voxelmill.plugin import Pixels
@@ -25,6 +25,11 @@ class Made:
 
     labels: dict[str, NDArray[np.int32]]
     result: Result
+    indexes: dict[tuple[str, str], NDArray[np.int64]]
+
+    def index(self, name: str = "nuclei", t: int = 0) -> NDArray[np.int64]:
+        """Rows of `INDEX_COLUMNS`."""
+        return self.indexes[f"image@{t}", name]
 
 
 def one_set(segmenter: Segmenter, name: str = "nuclei") -> dict[str, ObjectSet]:
@@ -65,4 +70,8 @@ def run_engine(
             f.key: {n: int(s.channel) for n, s in objects.items() if isinstance(s, Segmented)}
             for f in frames
         })  # fmt: skip
-    return Made({name: np.load(target.file(name)) for name in objects}, result)
+    return Made(
+        {name: np.array(target.open(name)) for name in objects},
+        result,
+        {key: f.objects.index for key, f in result.found.items()},
+    )

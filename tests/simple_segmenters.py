@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.feature import peak_local_max
+from skimage.segmentation import watershed
 
 from voxelmill.plugin import BadInput, Index, Labels, Pixels, Spacing
 from voxelmill.segmenters import Segmenter
@@ -79,3 +81,58 @@ class Picky(Components):
         if (image == 255).any():
             raise BadInput("image: 255 in it; allowed: less")
         return super().__call__(image, spacing_um, seeds)
+
+
+class Flooded(Segmenter):
+    """The usual recipe, without a claim to exactness: distances, peaks, priority flood.
+
+    What it finds depends on the pixels' order in a queue and on the whole block: as with a network,
+    blocks that see the same object may disagree about it.
+    """
+
+    exact: ClassVar[bool] = False
+    kind: Literal["flooded"] = "flooded"
+    diameter: int = 20
+    reach: int = 40
+
+    def halo(self, spacing_um: Spacing) -> Index:
+        """Fixed, in the plane."""
+        return 0, self.reach, self.reach
+
+    def __call__(self, image: Pixels, spacing_um: Spacing, seeds: Labels | None = None) -> Labels:
+        """Segment one block."""
+        mask = image[0, 0] > 0
+        depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), 1.0)
+        peaks = peak_local_max(depth, min_distance=self.diameter // 4, exclude_border=False)
+        markers = np.zeros(mask.shape, np.int32)
+        markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+        return np.asarray(watershed(-depth, markers, mask=mask), np.int32)[None]
+
+
+class Fickle(Flooded):
+    """Objects are told by their grey values, but every block wavers about some of them.
+
+    A share of all objects is halved in the eyes of a block, and outlines jitter by a pixel.
+    """
+
+    kind: Literal["fickle"] = "fickle"  # type: ignore[assignment]
+    origin: tuple[int, int, int] = (0, 0, 0)
+    halved: float = 0.05
+
+    def at(self, origin: Index) -> "Fickle":
+        """Note where the block lies."""
+        return self.model_copy(update={"origin": origin})
+
+    def __call__(self, image: Pixels, spacing_um: Spacing, seeds: Labels | None = None) -> Labels:
+        """Segment one block."""
+        ids = image[0, 0].astype(np.int32)
+        rng = np.random.default_rng(abs(hash(self.origin)))
+        if rng.random() < 0.5:
+            ids = ndimage.grey_erosion(ids, (1, 3), mode="nearest")
+        labels = ids.copy()
+        for i, box in enumerate(ndimage.find_objects(ids), start=1):
+            if box is not None and rng.random() < self.halved:
+                half = np.zeros(ids[box].shape, bool)
+                half[:, : half.shape[1] // 2] = True
+                labels[box][half & (ids[box] == i)] = ids.max() + i
+        return labels[None]

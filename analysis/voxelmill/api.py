@@ -6,30 +6,32 @@ is given here as objects.
 
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from voxelmill.blocks import Box, Grid
+from voxelmill.arrayends import ArraySource, FileLabels, FileSource, FileTarget, SourceArray
+from voxelmill.blocks import Grid
 from voxelmill.config import Blocks, Compute, Segmented
-from voxelmill.ends import ArraySource, FileTarget, SourceArray, StoreSource
-from voxelmill.engine import Engine
+from voxelmill.ends import Source, StoreSource
+from voxelmill.engine import Engine, Result
 from voxelmill.factory import feature
 from voxelmill.features import Feature
-from voxelmill.kernels.objects import extents
 from voxelmill.ledger import Ledger
-from voxelmill.measurement import MeasureTask, measure_block, owners
+from voxelmill.measurement import MeasureTask, Owners, measure_block
 from voxelmill.plugin import Array, BadInput, Spacing
 from voxelmill.progress import Progress
-from voxelmill.run import lazy, pool
+from voxelmill.run import Pool, lazy, pool
+from voxelmill.scratch import load_all
 from voxelmill.segmenters import Segmenter
-from voxelmill.stages import Frame, merge_index
+from voxelmill.stages import Frame
 from voxelmill.store.read import open_image as open_store
 
-CHUNK = 2048
+CHUNK, DEPTH = 2048, 64
 MADE = "_made"
 """Name of the object set that `segment` makes; no configuration can give this name to seeds."""
 
@@ -100,7 +102,8 @@ def segment(
     -------
     xarray.DataArray
         Labels (t, z, y, x), int32, as a Dask array over a temporary file that lives as long as
-        the array; ids 1…n in each time point by the raster position of the first voxel.
+        the array; ids 1…n in each time point by the raster position of the first voxel;
+        ``attrs["objects"]`` has n by time point.
 
     Raises
     ------
@@ -108,8 +111,7 @@ def segment(
         More than one channel, other axes, seeds that do not fit, or data that the segmenter
         refuses.
     """
-    source = _source(array, spacing_um)
-    times, channels, *space = source.shape
+    channels = _values(array, "tczyx").shape[1]
     if channels != 1:
         raise BadInput(f"segment: {channels} channels; allowed: 1. Pick one: image.sel(c='DNA')")
     if segmenter.keeps_ids != (seeds is not None):
@@ -117,29 +119,28 @@ def segment(
         wanted = "labels to grow from" if segmenter.keeps_ids else "none for this segmenter"
         raise BadInput(f"segment: {given} given; allowed: {wanted}. Change seeds=")
     folder = tempfile.TemporaryDirectory(prefix="voxelmill-")
+    source = _source(array, spacing_um, Path(folder.name))
+    times, _, *space = source.shape
     target = FileTarget(folder.name, times, (space[0], space[1], space[2]))
     target.create(MADE)
-    if seeds is not None:
-        target.fill(str(getattr(segmenter, "seeds", "seeds")), _values(seeds, "tzyx"))
     frames = [Frame(f"image@{t}", source, target, t) for t in range(times)]
     # Not validated: a class of the user's notebook is in no union of plugins.
     spec = Segmented.model_construct(channel="0", segmenter=segmenter)
-    with (
-        Ledger(Path(folder.name) / "scratch", "api") as ledger,
-        pool(Compute(), workers, Progress()) as workers_pool,
-    ):
-        engine = Engine(workers_pool, ledger, Blocks(size=block))
+    with _engine(Path(folder.name), block, workers) as (engine, _):
+        if seeds is not None:
+            name = str(getattr(segmenter, "seeds", "seeds"))
+            target.create(name)
+            _check(engine.adopt(frames, name, _labels(seeds, source, Path(folder.name))))
         chosen = {f.key: {MADE: 0} for f in frames}
         result = engine.segment(frames, {MADE: spec}, [MADE], chosen)
-        ledger.discard()
-    if result.refused:
-        raise BadInput(next(iter(result.refused.values())))
-    labels = np.load(target.file(MADE), mmap_mode="r")
+        _check(result)
+        counts = tuple(result.found[f.key, MADE].objects.count for f in frames)
+    labels = FileLabels(target, MADE)
     found = xr.DataArray(
         lazy(labels, (1, min(64, space[0]), min(CHUNK, space[1]), min(CHUNK, space[2]))),
         dims=tuple("tzyx"),
         coords=_coords(array),
-        attrs={"spacing_um": source.spacing_um},
+        attrs={"spacing_um": source.spacing_um, "objects": counts},
         name="objects",
     )
     weakref.finalize(labels, folder.cleanup)
@@ -178,36 +179,63 @@ def measure(
     BadInput
         Shapes of image and labels differ, or the labels are no ids.
     """
-    source = _source(array, spacing_um)
-    times, channels, *space = source.shape
     chosen = (feature("shape"), feature("intensity")) if families is None else tuple(families)
-    names = _channels(array, channels)
-    with tempfile.TemporaryDirectory(prefix="voxelmill-") as folder:
-        target = FileTarget(folder, times, (space[0], space[1], space[2]))
-        target.fill("objects", _values(labels, "tzyx"))
-        tasks = {}
-        for t in range(times):
-            frame = Frame(f"image@{t}", source, target, t)
-            ids, table = extents(target.read("objects", t, Box((0, 0, 0), target.shape)))
-            index = merge_index([np.column_stack([ids, table, np.zeros_like(ids)])])
-            grid = Grid(target.shape, (64, block, block))
-            for where, owned in owners({"objects": index}, grid).items():
-                file = str(Path(folder) / f"{t}@{'_'.join(map(str, where))}.npz")
-                tasks[file] = (MeasureTask(frame, names, chosen, tuple(owned), file),)
-        with pool(Compute(), workers, Progress()) as workers_pool:
-            outcomes = workers_pool.run("measure", measure_block, tasks)
-        reasons = [o.reason for o in outcomes.values() if o.reason]
-        if reasons:
-            raise BadInput(reasons[0])
+    with tempfile.TemporaryDirectory(prefix="voxelmill-") as name:
+        folder = Path(name)
+        source = _source(array, spacing_um, folder)
+        times, channels, *space = source.shape
+        names = _channels(array, channels)
+        target = FileTarget(name, times, (space[0], space[1], space[2]))
+        target.create("objects")
+        frames = [Frame(f"image@{t}", source, target, t) for t in range(times)]
+        with _engine(folder, block, workers) as (engine, crew):
+            result = engine.adopt(frames, "objects", _labels(labels, source, folder))
+            _check(result)
+            tasks = {}
+            for frame in frames:
+                owners = Owners(Grid(target.shape, (DEPTH, block, block)))
+                for rows in result.found[frame.key, "objects"].objects:
+                    owners.add("objects", rows)
+                for where, owned in owners.blocks().items():
+                    file = str(folder / f"{frame.t}@{'_'.join(map(str, where))}.measured")
+                    tasks[file] = (MeasureTask(frame, names, chosen, tuple(owned), file),)
+            outcomes = crew.run("measure", measure_block, tasks)
+        for reason in (o.reason for o in outcomes.values() if o.reason):
+            raise BadInput(reason)
         columns = [c for family in chosen for c in family.columns(names)]
         return _join([(t[0].frame.t, file) for file, t in tasks.items()], columns)
+
+
+@contextmanager
+def _engine(folder: Path, block: int, workers: int) -> Iterator[tuple[Engine, Pool]]:
+    """Yield an engine whose ledger goes with `folder`, and its workers."""
+    with (
+        Ledger(folder / "scratch", "api") as ledger,
+        pool(Compute(), workers, Progress()) as crew,
+    ):
+        yield Engine(crew, ledger, Blocks(size=block, depth=DEPTH)), crew
+        ledger.discard()
+
+
+def _check(result: Result) -> None:
+    for reason in result.refused.values():
+        raise BadInput(reason)
+
+
+def _labels(labels: xr.DataArray | Array, source: Source, folder: Path) -> Source:
+    """Labels (t, 1, z, y, x) of an image."""
+    values = _values(labels, "tzyx")
+    times, _, *space = source.shape
+    if values.shape != (times, *space):
+        found, image = tuple(values.shape), (times, *space)
+        raise BadInput(f"labels: {found}; the image has {image} (t, z, y, x)")
+    return _kept(values[:, None], source.spacing_um, folder / "given")
 
 
 def _join(files: Sequence[tuple[int, str]], columns: Sequence[str]) -> dict[str, Array]:
     parts = []
     for t, file in files:
-        with np.load(file) as saved:
-            part = {key.split("/", 1)[1]: saved[key] for key in saved}
+        part = {key.split("/", 1)[1]: v for key, v in load_all(Path(file)).items()}
         parts.append({"Timepoint": np.full(len(part["ObjectNumber"]), t), **part})
     if not parts:
         whole = dict.fromkeys(("Timepoint", "ObjectNumber"), np.zeros(0, np.int64))
@@ -237,9 +265,16 @@ def _coords(array: xr.DataArray | Array) -> dict[str, Array]:
     return {a: np.atleast_1d(array.coords[a].values) for a in "tzyx" if a in array.coords}
 
 
-def _source(array: xr.DataArray | Array, spacing_um: Spacing | None) -> ArraySource:
+def _source(array: xr.DataArray | Array, spacing_um: Spacing | None, folder: Path) -> Source:
     spacing = spacing_um or getattr(array, "attrs", {}).get("spacing_um", (1.0, 1.0, 1.0))
-    return ArraySource(_values(array, "tczyx"), spacing)
+    return _kept(_values(array, "tczyx"), spacing, folder / "pixels")
+
+
+def _kept(array: Any, spacing_um: Spacing, file: Path) -> Source:  # noqa: ANN401 - duck-typed
+    """Source of an array; one in memory goes to `file`, or every task would carry it."""
+    if isinstance(array, np.ndarray):
+        return FileSource.of(array, file, spacing_um)
+    return ArraySource(array, spacing_um)
 
 
 def _channels(array: xr.DataArray | Array, count: int) -> tuple[str, ...]:

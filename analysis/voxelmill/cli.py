@@ -146,6 +146,53 @@ def scan_command(
     )
 
 
+@app.command(
+    "plan", rich_help_panel=USER, epilog="Example: voxelmill plan configs/demo.yaml --cores 8"
+)
+def plan_command(
+    config: ConfigFile,
+    cores: Annotated[int | None, typer.Option(min=1, help="Cores to use; default: all.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a run will do and how much memory it will need; exit code 2 if it cannot fit."""
+    from voxelmill.steps import plan
+
+    planned = plan.plan(config, cores)
+    typer.echo(plan.as_json(planned) if as_json else plan.text(planned))
+    raise typer.Exit(2 if planned["refusal"] else 0)
+
+
+@app.command(
+    "prove",
+    rich_help_panel=USER,
+    epilog="Example: voxelmill prove plate.zarr --config my.yaml --path B/03/0",
+)
+def prove_command(
+    url: Annotated[str, typer.Argument(help="Local path or http(s):// URL of an OME-Zarr.")],
+    config: Annotated[str, typer.Option("--config", help="Configuration file (YAML).")],
+    path: Annotated[str | None, typer.Option(help="Image in it; default: the first.")] = None,
+    crop: Annotated[
+        int | None, typer.Option(min=32, help="Edge of the crop; default: 1024 if time allows.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0, help="Start no more runs after so long.")] = 2.0,
+    workers: Annotated[str, typer.Option(help="Numbers of workers to try.")] = "1,2,4",
+    blocks: Annotated[str, typer.Option(help="Block sizes to try; default: chosen.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="All combinations, however long.")] = False,
+) -> None:
+    """Check on your own data that results do not depend on blocks, storage or workers."""
+    from voxelmill.configfile import load_settings
+    from voxelmill.steps.prove import Effort, numbers, prove
+
+    effort = Effort(
+        edge=crop,
+        minutes=minutes,
+        workers=numbers("--workers", workers, 1),
+        blocks=numbers("--blocks", blocks, 16),
+        all=every,
+    )
+    raise typer.Exit(prove(url, path, load_settings(config), effort, typer.echo))
+
+
 @app.command("schema", rich_help_panel=USER)
 def schema_command() -> None:
     """Print the JSON schema of the configuration file as YAML."""

@@ -96,6 +96,11 @@ class Compute(Model):
     kind: Literal["local", "address"] = "local"
     processes: bool = Field(default=False, description="local: worker processes, not threads.")
     address: str | None = Field(default=None, description="address: of a Dask scheduler.")
+    memory_gib: float | None = Field(
+        default=None,
+        gt=0,
+        description="GiB that may be used at once; without it, what the machine allows.",
+    )
 
     @model_validator(mode="after")
     def _address_given(self) -> Self:

@@ -16,30 +16,32 @@ finished is in the ledger and is not done again.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-from numpy.typing import NDArray
-
 from voxelmill import stages
 from voxelmill.blocks import Block, Grid
-from voxelmill.config import Blocks, ObjectSet, Subtracted
+from voxelmill.config import Blocks, ObjectSet, Segmented, Subtracted
+from voxelmill.ends import Source
 from voxelmill.ledger import Ledger
+from voxelmill.numbering import Objects, list_objects, number_frame
 from voxelmill.plugin import Index
 from voxelmill.run import Pool
 from voxelmill.segmenters import Segmenter
 from voxelmill.stages import Frame, Task
-from voxelmill.stitch import number, offsets
 
 
 @dataclass(frozen=True)
 class Found:
-    """One object set of one frame: the segmenter that made it, and its objects."""
+    """One object set of one frame: the segmenter that made it, its objects, what was written."""
 
     fitted: Mapping[str, Any]
-    index: NDArray[np.int64]
-    """(n, 11) rows of `stages.INDEX_COLUMNS`."""
+    objects: Objects
+    halo: Index
+    """Voxels along z, y, x that blocks have read around their cores."""
+    digest: str
+    """SHA-256 over the digests of the shards in raster order."""
 
 
 @dataclass
@@ -106,41 +108,75 @@ class Engine:
                 self._subtract(alive, name, spec)
             else:
                 picked = {f.key: channels[f.key][name] for f in alive}
-                self._segment(alive, name, spec.segmenter, picked)
+                self._segment(alive, name, spec, picked)
         return self._result
 
     def _segment(
-        self, frames: Sequence[Frame], name: str, segmenter: Segmenter, channel: Mapping[str, int]
+        self, frames: Sequence[Frame], name: str, spec: Segmented, channel: Mapping[str, int]
     ) -> None:
-        tasks = [self._task(f, name, channel[f.key], segmenter) for f in frames]
-        fitted = self._stage(f"{name}: fit", stages.fit, [(t, "", (t,)) for t in tasks])
-        tasks = [
-            replace(t, segmenter=type(segmenter).model_validate(fitted[t.frame.key][""]))
-            for t in tasks
-            if t.frame.key in fitted
-        ]
+        tasks = [self._task(f, name, channel[f.key], spec.segmenter) for f in frames]
+        kind = type(spec.segmenter)
+        tasks = [self._with_halo(t) for t in self._fit(f"{name}: fit", tasks, kind)]
         tasks = self._each_block(f"{name}: segment", stages.segment, tasks)
-        if not segmenter.keeps_ids:
+        if not kind.keeps_ids:
             self._each_block(f"{name}: pair", _pair, [t for t in tasks if len(t.grid) > 1])
             tasks = [t for t in tasks if t.frame.key not in self._result.refused]
             for task in tasks:
                 number_frame(task)
-        self._write(f"{name}: write", tasks, lambda t, shard: (t, shard), stages.write)
+        written = self._write(f"{name}: write", tasks, lambda t, s: (t, s), stages.write)
+        for task, digest in written:
+            objects = list_objects(task, task.grid, numbered=not kind.keeps_ids)
+            self._found(task, objects, digest)
+
+    def _fit(self, title: str, tasks: list[Task], kind: type[Segmenter]) -> list[Task]:
+        if kind.fit is Segmenter.fit:
+            return tasks
+        fitted = self._stage(title, stages.fit, [(t, "", (t,)) for t in tasks])
+        return [
+            replace(t, segmenter=kind.model_validate(fitted[t.frame.key][""]))
+            for t in tasks
+            if t.frame.key in fitted
+        ]
 
     def _subtract(self, frames: Sequence[Frame], name: str, spec: Subtracted) -> None:
         tasks = [self._task(f, name, 0, Segmenter()) for f in frames]
-        self._write(
-            f"{name}: write", tasks, lambda t, shard: (t, shard, *spec.subtract), stages.subtract
+        written = self._write(
+            f"{name}: write", tasks, lambda t, s: (t, s, *spec.subtract), stages.subtract
+        )
+        for task, digest in written:
+            objects = list_objects(task, task.frame.target.shards, numbered=False)
+            self._found(task, objects, digest)
+
+    def adopt(self, frames: Sequence[Frame], name: str, labels: Source) -> Result:
+        """Take labels (t, 1, z, y, x) that somebody else has made as an object set.
+
+        Raises
+        ------
+        BlocksFailed
+            Tasks failed for another reason than their data.
+        """
+        tasks = [self._task(f, name, 0, Segmenter()) for f in frames]
+        work = [(t, _tag(b.index), (t, b, labels)) for t in tasks for b in t.grid]
+        done = self._stage(f"{name}: read", stages.copy, work)
+        for task in (t for t in tasks if t.frame.key in done):
+            self._found(task, list_objects(task, task.grid, numbered=False), "")
+        return self._result
+
+    def _found(self, task: Task, objects: Objects, digest: str) -> None:
+        fitted = task.segmenter.model_dump(mode="json")
+        self._result.found[task.frame.key, task.name] = Found(
+            fitted, objects, task.grid.halo, digest
         )
 
     def _task(self, frame: Frame, name: str, channel: int, segmenter: Segmenter) -> Task:
-        shape = _spatial(frame)
-        halo = (0, 0, 0)
-        if type(segmenter) is not Segmenter:
-            halo = segmenter.halo(frame.source.spacing_um)
         size = (self._blocks.depth, self._blocks.size, self._blocks.size)
         folder = self._ledger.folder / name / quote(frame.key, safe="@")
-        return Task(frame, name, channel, segmenter, Grid(shape, size, halo), str(folder))
+        return Task(frame, name, channel, segmenter, Grid(_spatial(frame), size), str(folder))
+
+    def _with_halo(self, task: Task) -> Task:
+        """Same task with the halo of its segmenter, which may follow from what was fitted."""
+        spacing = task.frame.source.spacing_um
+        return replace(task, grid=replace(task.grid, halo=task.segmenter.halo(spacing)))
 
     def _each_block(
         self, title: str, function: Callable[..., Any], tasks: Sequence[Task]
@@ -154,16 +190,18 @@ class Engine:
         title: str,
         tasks: Sequence[Task],
         arguments: Callable[[Task, Block], tuple[Any, ...]],
-        function: Callable[..., Any],
-    ) -> None:
+        function: Callable[..., str],
+    ) -> list[tuple[Task, str]]:
+        """Write all shards and the coarse levels; return the frames that are whole, with digest."""
         work = [(t, _tag(s.index), arguments(t, s)) for t in tasks for s in t.frame.target.shards]
         done = self._stage(title, function, work)
         tasks = [t for t in tasks if t.frame.key in done]
         self._stage(title.replace("write", "finish"), _finish, [(t, "", (t,)) for t in tasks])
-        for t in (t for t in tasks if t.frame.key not in self._result.refused):
-            parts = [np.load(t.file(s.index, "index")) for s in t.frame.target.shards]
-            fitted = t.segmenter.model_dump(mode="json")
-            self._result.found[t.frame.key, t.name] = Found(fitted, stages.merge_index(parts))
+        return [
+            (t, sha256("".join(done[t.frame.key].values()).encode()).hexdigest())
+            for t in tasks
+            if t.frame.key not in self._result.refused
+        ]
 
     def _stage(
         self,
@@ -186,30 +224,6 @@ class Engine:
                 self._result.refused.setdefault(frame, outcome.reason)
             values.setdefault(frame, {})[tag] = outcome.value
         return {f: v for f, v in values.items() if f not in self._result.refused}
-
-
-def number_frame(task: Task) -> None:
-    """Stage 4: final ids of one frame from the blocks' nodes and pairs.
-
-    Leaves per block an array (labels, 2): final id, and whether a seam may have cut the object.
-    """
-    blocks = list(task.grid)
-    nodes = [np.load(task.file(b.index, "nodes")) for b in blocks]
-    offset = offsets([len(n) - 1 for n in nodes])
-    pairs = [np.zeros((0, 2), np.int64)]
-    for i, block in enumerate(blocks if len(blocks) > 1 else []):
-        found = np.load(task.file(block.index, "pairs"))
-        own, other = offset[i] + found[:, 1], offset[found[:, 0]] + found[:, 2]
-        pairs.append(np.stack([own, other], axis=1))
-    _, height, width = task.grid.shape
-    table = np.concatenate(nodes)
-    first = (table[:, 0] * height + table[:, 1]) * width + table[:, 2]
-    ids, n = number(np.where(table[:, 0] < 0, -1, first), np.concatenate(pairs))
-    seam = np.zeros(n + 1, np.int64)
-    np.maximum.at(seam, ids, table[:, 3])
-    final = np.stack([ids, np.where(ids > 0, seam[ids], 0)], axis=1)
-    for i, block in enumerate(blocks):
-        stages.save(task.file(block.index, "ids"), final[offset[i] : offset[i + 1]])
 
 
 def _pair(task: Task, block: Block) -> int:

@@ -1,17 +1,27 @@
 """Append-only list of what a running step has finished: what makes resume exact.
 
 One file a step. Its first line is the digest of everything that the results depend on; a ledger
-with another first line is of another run and is started anew. A torn last line (the process was
-killed while it wrote) is ignored.
+with another first line is of another run and is started anew. What a killed process or a full disk
+left after the last whole line is cut off. One process at a time holds the folder.
 """
 
 import json
 import os
 import shutil
+import time
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from voxelmill.disk import full, is_full, room
+from voxelmill.lockfile import Held, LockFile
+from voxelmill.plugin import OutputExists
+
+SYNC_S = 0.05
+"""Longest time between two fsyncs while lines come in: so much may be lost when power fails."""
+PATIENCE_S = 20.0
+"""How long to wait for the process of a run that was killed a moment ago."""
 
 
 def digest(value: object) -> str:
@@ -24,8 +34,11 @@ def write_json(path: Path, value: object) -> None:
     """Write a JSON file atomically: it is there whole, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class Ledger:
@@ -37,51 +50,94 @@ class Ledger:
         Scratch folder of the step; emptied when it belongs to another run.
     identity : object
         JSON value that determines every result: batch, settings, version.
+    kept : bool
+        Whether the folder outlives this process, so that another run can resume.
+    patience_s : float
+        How long to wait for another process that holds the folder, in seconds.
+
+    Raises
+    ------
+    OutputExists
+        Another process works in the folder.
     """
 
-    def __init__(self, folder: Path, identity: object) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        identity: object,
+        *,
+        kept: bool = True,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.folder, self.kept = folder, kept
         self.path = folder / "ledger.jsonl"
         self.done: dict[str, Any] = {}
-        head = {"identity": digest(identity)}
-        lines = self._lines()
-        if not lines or lines[0] != head:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            lines = [head]
-        self.done = {line["key"]: line["value"] for line in lines[1:]}
-        # Rewritten whole: appending after a torn last line would join two lines into one.
-        part = self.path.with_suffix(".part")
-        part.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-        part.replace(self.path)
-        self._file = self.path.open("a", encoding="utf-8")
-
-    def _lines(self) -> list[Any]:
-        if not self.path.exists():
-            return []
-        lines = []
-        for text in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with room(folder):
+            folder.mkdir(parents=True, exist_ok=True)
             try:
-                lines.append(json.loads(text))
-            except ValueError:
-                break
-        return lines
+                self._lock = LockFile(folder / "lock", patience_s=patience_s)
+            except Held as holder:
+                raise OutputExists(
+                    f"{folder}: {holder} works on this batch. Let it finish or end it, "
+                    "then run again"
+                ) from None
+            self._open({"identity": digest(identity)})
+
+    def _open(self, head: dict[str, Any]) -> None:
+        lines, self._size = read_lines(self.path)
+        if not lines or lines[0] != head:
+            self._empty()
+            lines, self._size = [], 0
+        self.done = {line["key"]: line["value"] for line in lines[1:]}
+        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._synced = time.monotonic()
+        os.ftruncate(self._file, self._size)
+        if not lines:
+            self._append(head)
+
+    def _empty(self) -> None:
+        for path in self.folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path != self._lock.path:
+                path.unlink()
+
+    def _append(self, line: object) -> None:
+        data = (json.dumps(line) + "\n").encode()
+        try:
+            written = 0
+            while written < len(data):
+                written += os.pwrite(self._file, data[written:], self._size + written)
+        except OSError:
+            # The next line must not be glued to half of this one.
+            os.ftruncate(self._file, self._size)
+            raise
+        self._size += len(data)
 
     def add(self, key: str, value: object) -> None:
-        """Note that `key` is finished; on disk when this returns."""
+        """Note that `key` is finished; survives a kill at once, a power failure after `sync`."""
+        self._append({"key": key, "value": value})
         self.done[key] = value
-        self._file.write(json.dumps({"key": key, "value": value}) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        if time.monotonic() - self._synced >= SYNC_S:
+            self.sync()
+
+    def sync(self) -> None:
+        """Wait until all that was added is on the disk."""
+        os.fsync(self._file)
+        self._synced = time.monotonic()
 
     def close(self) -> None:
         """Keep the ledger for the next run."""
-        self._file.close()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+            self._lock.release()
 
     def discard(self) -> None:
         """Remove ledger and scratch: the step is finished and its record is written."""
+        self._empty()
         self.close()
-        shutil.rmtree(self.folder)
+        self.folder.rmdir()
 
     def __enter__(self) -> Self:
         return self
@@ -93,3 +149,26 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+        if error is not None and is_full(error) and isinstance(error, OSError):
+            raise full(error.filename or self.folder, error) from error
+
+
+def read_lines(path: Path) -> tuple[list[Any], int]:
+    """Read whole lines of JSON objects up to the first that is none, and where they end."""
+    lines: list[Any] = []
+    size = 0
+    if not path.exists():
+        return lines, size
+    with path.open("rb") as file:
+        for text in file:
+            if not text.endswith(b"\n"):
+                break
+            try:
+                line = json.loads(text)
+            except ValueError:
+                break
+            if not isinstance(line, dict) or (lines and line.keys() != {"key", "value"}):
+                break
+            lines.append(line)
+            size += len(text)
+    return lines, size

@@ -15,6 +15,7 @@ from voxelmill.blocks import Box, Grid
 from voxelmill.features import Feature
 from voxelmill.kernels.objects import keep, present
 from voxelmill.plugin import Array, BadConfig, Index, Labels, Pixels, Spacing
+from voxelmill.scratch import save
 from voxelmill.stages import Frame
 from voxelmill.stitch import Ints
 
@@ -37,6 +38,8 @@ class MeasureTask:
     features: tuple[Feature, ...]
     owned: tuple[Owned, ...]
     file: str
+    slab: int = 0
+    """Row of blocks (of a volume: layer) it belongs to: ids rise, nearly, from slab to slab."""
 
 
 def measure_objects(
@@ -83,7 +86,10 @@ def measure_objects(
 
 
 def measure_block(task: MeasureTask) -> int:
-    """Measure what one block owns, all object sets in one read of the pixels; save as ``.npz``."""
+    """Measure what one block owns, all object sets in one read of the pixels.
+
+    Saves each set's columns as ``<set>/<column>`` in the scratch file of the task.
+    """
     frame, bounds = task.frame, _union([o.box for o in task.owned])
     pixels = frame.source.read(frame.t, range(len(task.channels)), bounds)
     saved: dict[str, Array] = {}
@@ -97,45 +103,57 @@ def measure_block(task: MeasureTask) -> int:
             labels, image, task.features, frame.source.spacing_um, owned.box.start
         )
         saved |= {f"{owned.name}/{column}": values for column, values in table.items()}
-    Path(task.file).parent.mkdir(parents=True, exist_ok=True)
-    part_file = Path(task.file + ".part")
-    with part_file.open("wb") as file:
-        np.savez(file, **saved)  # type: ignore[arg-type]
-    part_file.replace(task.file)
+    save(Path(task.file), **saved)
     return sum(o.ids.size for o in task.owned)
 
 
-def owners(index: Mapping[str, NDArray[np.int64]], grid: Grid) -> dict[Index, list[Owned]]:
-    """Assign every object to the block whose core holds its first voxel.
+class Owners:
+    """Assigns every object to the block whose core holds its first voxel.
 
     Parameters
     ----------
-    index : mapping of str to (n, 11) int64 array
-        Rows of `stages.INDEX_COLUMNS` by object set, ascending id.
     grid : Grid
         Blocks of the frame.
-
-    Returns
-    -------
-    dict of tuple to list of Owned
-        By block, in raster order; blocks that own nothing are left out.
     """
-    found: dict[Index, list[Owned]] = {}
-    for name, rows in index.items():
-        block = rows[:, 1:4] // np.asarray(grid.size)
-        _, group = np.unique(block, axis=0, return_inverse=True)
-        for g in range(int(group.max(initial=-1)) + 1):
-            mine = rows[group.ravel() == g]
-            z, y, x = (int(v) for v in mine[0, 1:4] // np.asarray(grid.size))
-            box = _around(mine, grid.shape[0])
-            found.setdefault((z, y, x), []).append(Owned(name, mine[:, 0], box))
-    return dict(sorted(found.items()))
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._ids: dict[tuple[Index, str], list[Ints]] = {}
+        self._boxes: dict[tuple[Index, str], Box] = {}
+
+    def add(self, name: str, rows: NDArray[np.int64]) -> None:
+        """Take rows of `INDEX_COLUMNS`, (n, 11), of one object set; ids rise from call to call."""
+        place = rows[:, 1:4] // np.asarray(self._grid.size)
+        flat = np.ravel_multi_index(tuple(place.T), self._grid.counts)
+        order = np.argsort(flat, kind="stable")
+        for mine in np.split(order, np.flatnonzero(np.diff(flat[order])) + 1):
+            if not mine.size:
+                continue
+            z, y, x = (int(v) for v in place[mine[0]])
+            key, box = ((z, y, x), name), _around(rows[mine])
+            self._ids.setdefault(key, []).append(rows[mine, 0].astype(np.int32))
+            self._boxes[key] = _union([self._boxes[key], box]) if key in self._boxes else box
+
+    def blocks(self) -> dict[Index, list[Owned]]:
+        """What each block owns, in raster order; blocks that own nothing are left out."""
+        found: dict[Index, list[Owned]] = {}
+        for (block, name), parts in self._ids.items():
+            box = _thick(self._boxes[block, name], self._grid.shape[0])
+            ids = np.concatenate(parts).astype(np.int64)
+            found.setdefault(block, []).append(Owned(name, ids, box))
+        return dict(sorted(found.items()))
 
 
-def _around(rows: NDArray[np.int64], depth: int) -> Box:
-    """Box around objects; of a volume never a single plane, which features would take for 2-D."""
+def _around(rows: NDArray[np.int64]) -> Box:
+    """Box around objects."""
     z0, y0, x0 = (int(v) for v in rows[:, 4:7].min(axis=0))
     z1, y1, x1 = (int(v) for v in rows[:, 7:10].max(axis=0))
+    return Box((z0, y0, x0), (z1, y1, x1))
+
+
+def _thick(box: Box, depth: int) -> Box:
+    """Of a volume never a single plane, which features would take for 2-D."""
+    (z0, y0, x0), (z1, y1, x1) = box.start, box.stop
     if depth > 1 and z1 - z0 == 1:
         z0, z1 = (z0, z1 + 1) if z1 < depth else (z0 - 1, z1)
     return Box((z0, y0, x0), (z1, y1, x1))

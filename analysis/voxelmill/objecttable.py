@@ -1,7 +1,12 @@
-"""The table of one object set and batch: metadata, then features under CellProfiler names."""
+"""The table of one object set and batch: metadata, then features under CellProfiler names.
 
-from collections.abc import Mapping, Sequence
+In: what blocks have measured, in scratch files. Out: ``objects/<set>/<batch>.parquet``, rows sorted
+by image, time point and id. Written in portions: the rows of a large image are never held at once.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +15,19 @@ from numpy.typing import NDArray
 
 from voxelmill.batch import Batch, Item, place_columns
 from voxelmill.config import Settings, Subtracted
+from voxelmill.measurement import MeasureTask
 from voxelmill.plugin import Array
+from voxelmill.scratch import load
+from voxelmill.stitch import Ints, floors, in_order
 from voxelmill.store.read import Image
-from voxelmill.tables import write_table
+from voxelmill.tables import TableWriter
 
-TEXT = ("Metadata_Plate", "Metadata_Well", "Metadata_Site", "Metadata_Image")
-KINDS = {"Metadata_Seam": np.bool_}
-
-Index = Mapping[tuple[str, int, str], NDArray[np.int64]]
+Float64 = NDArray[np.float64]
 
 
 def prefix(name: str) -> str:
     """Column prefix of an object set: ``small_spots`` → ``SmallSpots``."""
     return "".join(part.capitalize() for part in name.split("_"))
-
-
-@dataclass(frozen=True)
-class ObjectTable:
-    """Columns and their units."""
-
-    columns: dict[str, Any]
-    units: dict[str, str]
-
-    def write(self, path: Path) -> int:
-        """Write as Parquet; return the number of rows."""
-        return write_table(path, self.columns, self.units)
 
 
 def parents(settings: Settings, name: str) -> list[str]:
@@ -45,105 +38,102 @@ def parents(settings: Settings, name: str) -> list[str]:
     return list(spec.needs) if spec.segmenter.keeps_ids else []
 
 
-def object_table(
-    batch: Batch,
-    settings: Settings,
-    name: str,
-    images: Sequence[tuple[Item, Image]],
-    index: Index,
-    files: Mapping[tuple[str, int], Sequence[str]],
-) -> ObjectTable:
-    """Join what the blocks have measured.
+@dataclass(frozen=True)
+class Measured:
+    """Where the values are."""
+
+    tasks: Mapping[tuple[str, int], Sequence[MeasureTask]]
+    """Measured blocks in raster order, by image and time point."""
+    seams: Mapping[tuple[str, int, str], Ints]
+    """Ids of objects that a seam may have cut, by image, time point and object set."""
+
+
+@dataclass(frozen=True)
+class ObjectTable:
+    """Which table: its columns follow from the settings and the channels of the images only."""
+
+    batch: Batch
+    settings: Settings
+    name: str
+
+    def units(self, channels: Sequence[str]) -> dict[str, str]:
+        """Feature columns with their units."""
+        return {
+            f"{prefix(self.name)}_{column}": unit
+            for feature in self.settings.features
+            for column, unit in feature.columns(channels).items()
+        }
+
+    def rows(self, item: Item, t: int, ids: Ints, seam: Array) -> dict[str, Any]:
+        """Metadata columns of some objects of one frame."""
+        n = len(ids)
+        rows: dict[str, Any] = {
+            **place_columns(self.batch.dataset, [item] * n),
+            "Metadata_Timepoint": np.full(n, t, np.int64),
+            "Metadata_ObjectNumber": ids,
+            "Metadata_Seam": seam,
+        }
+        kin = parents(self.settings, self.name)
+        return rows | {f"Metadata_Parent_{prefix(parent)}": ids for parent in kin}
+
+
+def write_objects(
+    path: Path, table: ObjectTable, images: Sequence[tuple[Item, Image]], measured: Measured
+) -> int:
+    """Write the table; return its number of rows.
 
     Parameters
     ----------
-    batch, settings, name
-        Batch, settings and object set.
+    path : Path
+    table : ObjectTable
     images : sequence of (Item, Image)
         Usable images in batch order.
-    index : mapping
-        Rows of `stages.INDEX_COLUMNS` by image, time point and object set.
-    files : mapping
-        ``.npz`` files of measured blocks by image and time point.
+    measured : Measured
 
-    Returns
-    -------
-    ObjectTable
-        Rows sorted by image, time point, id. Columns depend on the settings and on the channels
-        of the images only, so an empty table has them too.
+    Raises
+    ------
+    ScratchError
+        A file of a measured block is absent or damaged.
     """
-    units = _units(settings, name, images)
-    parts: list[dict[str, Any]] = []
-    for item, image in images:
-        for t in range(image.shape[0]):
-            measured = _load(files.get((item.path, t), ()), name)
-            if measured:
-                seam = index[item.path, t, name][:, -1].astype(bool)
-                parts.append(_rows(batch, settings, name, item, t, measured, seam))
-    columns = {column: _join(column, parts) for column in (*_metadata(settings, name), *units)}
-    return ObjectTable(columns, units)
-
-
-def _units(settings: Settings, name: str, images: Sequence[tuple[Item, Image]]) -> dict[str, str]:
     channels = list(dict.fromkeys(c for _, image in images for c in image.channels))
-    return {
-        f"{prefix(name)}_{column}": unit
-        for feature in settings.features
-        for column, unit in feature.columns(channels).items()
-    }
+    units = table.units(channels)
+    nobody = table.batch.items[0] if table.batch.items else None
+    with TableWriter(path, units) as writer:
+        if nobody is not None:
+            none = np.zeros(0, np.int64)
+            start = table.rows(nobody, 0, none, none.astype(bool))
+            writer.add(start | {column: np.zeros(0, np.float64) for column in units})
+        for item, image in images:
+            columns = list(table.units(image.channels))
+            for t in range(image.shape[0]):
+                seams = measured.seams.get((item.path, t, table.name), np.zeros(0, np.int64))
+                for found in _frame(measured.tasks.get((item.path, t), ()), table, columns):
+                    ids = found[:, 0].astype(np.int64)
+                    values = dict(zip(columns, found[:, 1:].T, strict=True))
+                    missing = {c: np.full(len(ids), np.nan) for c in units if c not in values}
+                    rows = table.rows(item, t, ids, np.isin(ids, seams))
+                    features = {c: np.ascontiguousarray((values | missing)[c]) for c in units}
+                    writer.add(rows | features)
+    return writer.rows
 
 
-def _metadata(settings: Settings, name: str) -> list[str]:
-    fixed = ["Plate", "Well", "Site", "Image", "Timepoint", "ObjectNumber", "Seam"]
-    return [f"Metadata_{c}" for c in fixed] + [
-        f"Metadata_Parent_{prefix(p)}" for p in parents(settings, name)
-    ]
+def _frame(
+    tasks: Sequence[MeasureTask], table: ObjectTable, columns: Sequence[str]
+) -> Iterator[Float64]:
+    """Rows (id, values) of one frame in portions, ascending id."""
+    mine = [t for t in tasks if any(o.name == table.name for o in t.owned)]
+    slabs = [list(group) for _, group in groupby(mine, key=lambda task: task.slab)]
+    ids = [np.concatenate([_owned(t, table.name) for t in slab]) for slab in slabs]
+    parts = ((i, _values(slab, table, columns)) for i, slab in zip(ids, slabs, strict=True))
+    return in_order(parts, floors(ids))
 
 
-def _load(files: Sequence[str], name: str) -> dict[str, Array]:
-    """Columns of one object set in one frame, ascending id."""
-    tables = []
-    for file in files:
-        with np.load(file) as saved:
-            found = {k.split("/", 1)[1]: saved[k] for k in saved if k.startswith(f"{name}/")}
-        if found:
-            tables.append(found)
-    if not tables:
-        return {}
-    joined = {column: np.concatenate([t[column] for t in tables]) for column in tables[0]}
-    order = np.argsort(joined["ObjectNumber"], kind="stable")
-    return {column: values[order] for column, values in joined.items()}
+def _owned(task: MeasureTask, name: str) -> Ints:
+    return np.concatenate([o.ids for o in task.owned if o.name == name])
 
 
-def _rows(
-    batch: Batch,
-    settings: Settings,
-    name: str,
-    item: Item,
-    t: int,
-    measured: Mapping[str, Array],
-    seam: NDArray[np.bool_],
-) -> dict[str, Any]:
-    ids = measured["ObjectNumber"]
-    n = len(ids)
-    rows: dict[str, Any] = {
-        **place_columns(batch.dataset, [item] * n),
-        "Metadata_Timepoint": np.full(n, t, np.int64),
-        "Metadata_ObjectNumber": ids,
-        "Metadata_Seam": seam,
-    }
-    rows |= {f"Metadata_Parent_{prefix(p)}": ids for p in parents(settings, name)}
-    return rows | {
-        f"{prefix(name)}_{c}": np.asarray(values, np.float64)
-        for c, values in measured.items()
-        if c != "ObjectNumber"
-    }
-
-
-def _join(column: str, parts: Sequence[Mapping[str, Any]]) -> Any:  # noqa: ANN401 - list or array
-    """One column of all frames; NaN where a frame has no such channel."""
-    if column in TEXT:
-        return [v for part in parts for v in part[column]]
-    kind = KINDS.get(column, np.int64 if column.startswith("Metadata_") else np.float64)
-    missing = ((np.full(len(p["Metadata_Image"]), np.nan), p) for p in parts)
-    return np.concatenate([np.zeros(0, kind), *(p.get(column, nan) for nan, p in missing)])
+def _values(slab: Sequence[MeasureTask], table: ObjectTable, columns: Sequence[str]) -> Float64:
+    start = len(prefix(table.name)) + 1
+    names = [f"{table.name}/{column[start:]}" for column in columns]
+    parts = [np.column_stack(load(Path(task.file), *names)) for task in slab]
+    return np.concatenate(parts).astype(np.float64)

@@ -10,8 +10,8 @@ from voxelmill.blocks import Box
 from voxelmill.ends import Source
 from voxelmill.plugin import Array, Index, Pixels, Spacing
 
-MAX_VOXELS = 2**22
-"""Size of an overview: fields of up to 2048² are seen at full resolution."""
+MAX_VOXELS = 3 * 2**19
+"""Size of an overview: fields of up to 1250² are seen at full resolution."""
 SLAB_VOXELS = 2**24
 """How much is read at once."""
 

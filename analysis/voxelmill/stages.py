@@ -4,30 +4,34 @@ Every function is idempotent: it reads the image and what earlier stages left in
 its own file atomically, and returns a small JSON value for the ledger.
 
 1. ``fit``      overview of a frame → the segmenter's data-dependent numbers
-2. ``segment``  core + halo → ``<block>.labels.npy`` and ``<block>.nodes.npy``
-3. ``pair``     overlaps with later blocks → ``<block>.pairs.npy``
-4. (the driver numbers: ``engine.number`` → ``<block>.ids.npy``)
-5. ``write``    shard of the output ← cores with final ids; ``<shard>.index.npy``
+2. ``segment``  core + halo → ``<block>.block``: labels of the core, its nodes, and what it has
+                labelled where its neighbours have read too
+3. ``pair``     the same places as seen by later blocks → ``<block>.pairs``
+4. (the driver numbers: see ``numbering`` → ``<block>.ids``)
+5. ``write``    shard of the output ← cores with final ids
 """
 
-import os
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voxelmill.blocks import Block, Grid
+from voxelmill.arrayends import as_labels
+from voxelmill.blocks import Block, Box, Grid
 from voxelmill.ends import Source, Target
-from voxelmill.kernels.objects import extents, present
+from voxelmill.kernels.components import components
+from voxelmill.kernels.objects import extents, present, renumber
 from voxelmill.overview import overview
 from voxelmill.plugin import BadInput, Index, Labels
+from voxelmill.scratch import load, save
 from voxelmill.segmenters import Segmenter
-from voxelmill.stitch import Ints, pair
+from voxelmill.stitch import Ints, disputed, pair, touching
 
-INDEX_COLUMNS = ("id", "z", "y", "x", "z0", "y0", "x0", "z1", "y1", "x1", "seam")
-"""Per object: id, first voxel in raster order, bounding box, whether a seam may have cut it."""
+
+_SIDES = {-1: slice(0, 1), 0: slice(None), 1: slice(-1, None)}
 
 
 @dataclass(frozen=True)
@@ -53,16 +57,7 @@ class Task:
 
     def file(self, index: Index, what: str) -> Path:
         """Scratch file of one block or shard."""
-        return Path(self.folder) / f"{'_'.join(map(str, index))}.{what}.npy"
-
-
-def save(path: Path, array: NDArray[Any]) -> None:
-    """Write an array atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        np.save(file, array)
-    part.replace(path)
+        return Path(self.folder) / f"{'_'.join(map(str, index))}.{what}"
 
 
 def fit(task: Task) -> dict[str, Any]:
@@ -73,30 +68,63 @@ def fit(task: Task) -> dict[str, Any]:
 
 
 def segment(task: Task, block: Block) -> int:
-    """Stage 2: local labels of one block and, per label, its first voxel in the core.
+    """Stage 2: local labels of one block; returns the number of objects in its core.
 
-    Rows of ``nodes`` are local labels 0…n: z, y, x of the first core voxel in the whole image (-1
-    if the core holds none), and whether the object reaches the end of what the block has read.
+    ``nodes`` has a row a label 1…n: first voxel and bounding box of what the core holds of it, in
+    voxels of the whole image, and whether the object reaches the end of what the block has read.
     """
-    frame = task.frame
-    source, spacing = frame.source, frame.source.spacing_um
-    image = source.read(frame.t, (task.channel,), block.read)
-    seeds = None
+    labels = _labels(task, block)
+    inner = block.core.within(block.read).slices
+    ids, table = extents(labels[inner])
+    nodes = np.zeros((ids.size, 10), np.int64)
+    nodes[:, :9] = table + np.tile(block.core.start, 3)
     if task.segmenter.keeps_ids:
-        seeds = frame.target.read(str(getattr(task.segmenter, "seeds", "")), frame.t, block.read)
-    labels = task.segmenter.at(block.read.start)(image, spacing, seeds)
-    if labels.shape != block.read.shape:
-        raise BadInput(f"{frame.key}: {task.segmenter} gave {labels.shape} for {block.read.shape}")
-    save(task.file(block.index, "labels"), labels)
-    ids, table = extents(labels[block.core.within(block.read).slices])
-    if task.segmenter.keeps_ids:
+        save(task.file(block.index, "block"), labels=labels[inner], nodes=nodes, ids=ids)
         return int(ids.size)
-    nodes = np.full((int(labels.max(initial=0)) + 1, 4), -1, np.int64)
-    nodes[:, 3] = 0
-    nodes[ids, :3] = table[:, :3] + np.asarray(block.core.start)
-    nodes[_cut(labels, block, task.grid), 3] = 1
-    save(task.file(block.index, "nodes"), nodes)
+    if not task.segmenter.connected:
+        nodes[:, 9] = np.isin(ids, _cut(labels, block, task.grid))
+    dense = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
+    dense[ids] = np.arange(1, ids.size + 1)
+    parts = {"labels": labels[inner]}
+    for step, other in _neighbours(task.grid, block):
+        if task.segmenter.connected:
+            parts[_strip(step)] = labels[inner][tuple(_SIDES[s] for s in step)]
+        else:
+            parts[_strip(step)] = labels[block.read.clip(other.read).within(block.read).slices]
+    if ids.size != dense.size - 1:
+        parts = {name: _renumbered(part, dense) for name, part in parts.items()}
+    save(task.file(block.index, "block"), **parts, nodes=nodes)
     return int(ids.size)
+
+
+def _labels(task: Task, block: Block) -> Labels:
+    """Labels of all that a block reads, local and not too sparse."""
+    frame, segmenter = task.frame, task.segmenter
+    image = frame.source.read(frame.t, (task.channel,), block.read)
+    seeds = None
+    if segmenter.keeps_ids:
+        seeds = frame.target.read(str(getattr(segmenter, "seeds", "")), frame.t, block.read)
+    labels = segmenter.at(block.read.start)(image, frame.source.spacing_um, seeds)
+    if labels.shape != block.read.shape or labels.dtype != np.int32:
+        found = f"{labels.dtype} {labels.shape}; allowed: int32 {block.read.shape}"
+        raise BadInput(f"{frame.key}: {segmenter} gave {found}. Mend the segmenter")
+    if segmenter.keeps_ids:
+        return labels
+    if segmenter.connected and block.read != block.core:
+        # Farther out too little context was seen to say what touches what.
+        inner = block.core.within(block.read).slices
+        apart = np.zeros_like(labels)
+        apart[inner], _ = components(np.ascontiguousarray(labels[inner]), True)
+        return apart
+    if labels.max(initial=0) > labels.size:
+        labels = np.unique(labels, return_inverse=True)[1].astype(np.int32).reshape(labels.shape)
+    return labels
+
+
+def _renumbered(labels: Labels, table: NDArray[np.int32]) -> Labels:
+    made = np.empty(labels.shape, np.int32)
+    renumber(labels, table, made)
+    return made
 
 
 def _cut(labels: Labels, block: Block, grid: Grid) -> Ints:
@@ -110,83 +138,96 @@ def _cut(labels: Labels, block: Block, grid: Grid) -> Ints:
     return np.unique(np.concatenate(found))
 
 
-def pair_block(task: Task, index: Index) -> int:
-    """Stage 3: rows (number of the other block, own label, its label) that are one object."""
-    block = task.grid.block(index)
-    own = np.load(task.file(index, "labels"), mmap_mode="r")
-    rows = []
-    for place in task.grid.neighbours(index):
-        other, number = task.grid.block(place), np.ravel_multi_index(place, task.grid.counts)
-        theirs = np.load(task.file(other.index, "labels"), mmap_mode="r")
-        both = block.read.clip(other.read)
-        pairs = pair(
-            np.array(own[both.within(block.read).slices]),
-            np.array(theirs[both.within(other.read).slices]),
-            _core_labels(task, index),
-            _core_labels(task, other.index),
-        )
-        rows.append(np.insert(pairs, 0, number, axis=1))
-    table = np.concatenate([np.zeros((0, 3), np.int64), *rows])
-    save(task.file(index, "pairs"), table)
-    return len(table)
-
-
-def _core_labels(task: Task, index: Index) -> Ints:
-    found: Ints = np.flatnonzero(np.load(task.file(index, "nodes"))[:, 0] >= 0)
+def _neighbours(grid: Grid, block: Block) -> list[tuple[Index, Block]]:
+    """All blocks around one, with the step that leads there."""
+    found: list[tuple[Index, Block]] = []
+    for dz, dy, dx in product((-1, 0, 1), repeat=3):
+        z, y, x = (i + s for i, s in zip(block.index, (dz, dy, dx), strict=True))
+        inside = all(0 <= i < n for i, n in zip((z, y, x), grid.counts, strict=True))
+        if inside and (z, y, x) != block.index:
+            found.append(((dz, dy, dx), grid.block((z, y, x))))
     return found
 
 
-def write(task: Task, shard: Block) -> int:
-    """Stage 5: one shard of the output, from the cores that touch it."""
+def _strip(step: Index) -> str:
+    """Name of the array with what a block has labelled where the block at `step` has read too.
+
+    Of connected objects that is the side of the core, one voxel thick, which faces that block.
+    """
+    return "towards {} {} {}".format(*step)
+
+
+def pair_block(task: Task, index: Index) -> int:
+    """Stage 3: which labels of later neighbours are one object with one of this block.
+
+    ``pairs`` has rows (number of the other block, own label, its label); ``disputed`` has rows
+    (number of a block, label) for labels that two blocks do not agree on.
+    """
+    grid = task.grid
+    block = grid.block(index)
+    rows, doubts = [np.zeros((0, 3), np.int64)], [np.zeros((0, 2), np.int64)]
+    for step, other in _neighbours(grid, block):
+        if step < (0, 0, 0):
+            continue
+        (own,) = load(task.file(index, "block"), _strip(step))
+        z, y, x = step
+        (theirs,) = load(task.file(other.index, "block"), _strip((-z, -y, -x)))
+        pairs = touching(own, theirs) if task.segmenter.connected else pair(own, theirs)
+        rows.append(np.insert(pairs, 0, _number(grid, other.index), axis=1))
+        if not task.segmenter.exact:
+            both = block.read.clip(other.read)
+            doubts.append(_doubts(own, pairs[:, 0], other.core, both, _number(grid, index)))
+            number = _number(grid, other.index)
+            doubts.append(_doubts(theirs, pairs[:, 1], block.core, both, number))
+    save(task.file(index, "pairs"), pairs=np.concatenate(rows), disputed=np.concatenate(doubts))
+    return sum(map(len, rows))
+
+
+def _doubts(labels: Labels, partners: Ints, core: Box, both: Box, block: int) -> Ints:
+    found = disputed(labels, labels[core.clip(both).within(both).slices], partners)
+    return np.column_stack([np.full_like(found, block), found])
+
+
+def _number(grid: Grid, index: Index) -> int:
+    return int(np.ravel_multi_index(index, grid.counts))
+
+
+def write(task: Task, shard: Block) -> str:
+    """Stage 5: one shard of the output, from the cores that touch it; returns its digest."""
     box = shard.core
     labels = np.zeros(box.shape, np.int32)
-    rows = []
     for block in task.grid.touching(box):
         part = block.core.clip(box)
-        piece = np.load(task.file(block.index, "labels"), mmap_mode="r")
-        local = np.array(piece[part.within(block.read).slices])
-        ids, table = extents(local)
-        seam = np.zeros(len(ids), np.int64)
-        if not task.segmenter.keeps_ids:
-            final = np.load(task.file(block.index, "ids"))
-            local, seam = final[:, 0][local], final[ids, 1]
-            ids = final[ids, 0]
-        labels[part.within(box).slices] = local
-        table += np.tile(part.start, 3)
-        rows.append(np.column_stack([ids, table, seam]))
-    task.frame.target.write(task.name, task.frame.t, box, labels)
-    return _save_index(task, shard, rows)
+        (core,) = load(task.file(block.index, "block"), "labels")
+        local, out = core[part.within(block.core).slices], labels[part.within(box).slices]
+        if task.segmenter.keeps_ids:
+            out[...] = local
+        else:
+            (ids,) = load(task.file(block.index, "ids"), "ids")
+            renumber(local, np.append(0, ids).astype(np.int32), out)
+    return task.frame.target.write(task.name, task.frame.t, box, labels)
 
 
-def subtract(task: Task, shard: Block, minuend: str, subtrahend: str) -> int:
+def subtract(task: Task, shard: Block, minuend: str, subtrahend: str) -> str:
     """Write one shard of the set ``minuend - subtrahend``, with the ids of the first."""
     target, t, box = task.frame.target, task.frame.t, shard.core
     labels = np.where(target.read(subtrahend, t, box) > 0, 0, target.read(minuend, t, box))
-    target.write(task.name, t, box, labels)
+    _note(task, shard.index, box, labels)
+    return target.write(task.name, t, box, labels)
+
+
+def copy(task: Task, block: Block, labels: Source) -> int:
+    """Write given labels (t, 1, z, y, x) of one block, as if the engine had found them."""
+    frame, box = task.frame, block.core
+    found = as_labels(labels.read(frame.t, (0,), box)[0])
+    frame.target.write(task.name, frame.t, box, found)
+    return _note(task, block.index, box, found)
+
+
+def _note(task: Task, index: Index, box: Box, labels: Labels) -> int:
+    """Save ids and nodes of labels that carry final ids."""
     ids, table = extents(labels)
-    table += np.tile(box.start, 3)
-    return _save_index(task, shard, [np.column_stack([ids, table, np.zeros_like(ids)])])
-
-
-def _save_index(task: Task, shard: Block, rows: list[NDArray[np.int64]]) -> int:
-    empty = np.zeros((0, len(INDEX_COLUMNS)), np.int64)
-    save(task.file(shard.index, "index"), np.concatenate([empty, *rows]))
-    return sum(len(r) for r in rows)
-
-
-def merge_index(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Join rows of `INDEX_COLUMNS` about the same objects: earliest voxel, union of boxes.
-
-    Returns
-    -------
-    (n, 11) int64 array
-        One row an object, ascending id.
-    """
-    rows = np.concatenate([np.zeros((0, len(INDEX_COLUMNS)), np.int64), *parts])
-    rows = rows[np.lexsort((rows[:, 3], rows[:, 2], rows[:, 1], rows[:, 0]))]
-    ids, start = np.unique(rows[:, 0], return_index=True)
-    merged = rows[start]
-    if ids.size:
-        merged[:, 4:7] = np.minimum.reduceat(rows[:, 4:7], start)
-        merged[:, 7:] = np.maximum.reduceat(rows[:, 7:], start)
-    return merged
+    nodes = np.zeros((ids.size, 10), np.int64)
+    nodes[:, :9] = table + np.tile(box.start, 3)
+    save(task.file(index, "block"), nodes=nodes, ids=ids)
+    return int(ids.size)

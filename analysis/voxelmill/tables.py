@@ -5,9 +5,10 @@ metadata (key ``unit``).
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,10 @@ from voxelmill.plugin import StoreUnavailable
 
 Columns = Mapping[str, Any]
 """Column name → values, all of one length."""
+
+
+ROWS = 1 << 16
+"""Rows of a row group, whatever portions the rows come in: bytes must not depend on blocks."""
 
 
 def write_table(path: Path, columns: Columns, units: Mapping[str, str] | None = None) -> int:
@@ -36,18 +41,74 @@ def write_table(path: Path, columns: Columns, units: Mapping[str, str] | None = 
     int
         Number of rows.
     """
-    known = units or {}
-    arrays = {name: _array(values) for name, values in columns.items()}
-    fields = [
-        pa.field(name, a.type, metadata={"unit": known[name]} if name in known else None)
-        for name, a in arrays.items()
-    ]
-    table = pa.Table.from_arrays(list(arrays.values()), schema=pa.schema(fields))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    pq.write_table(table, part, compression="zstd", compression_level=3)
-    part.replace(path)
-    return int(table.num_rows)
+    with TableWriter(path, units) as writer:
+        writer.add(columns)
+    return writer.rows
+
+
+class TableWriter:
+    """Writes a Parquet file in portions; it is there whole after ``with``, or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    units : mapping of str to str, optional
+        Unit by column, kept in the Arrow field metadata.
+    """
+
+    def __init__(self, path: Path, units: Mapping[str, str] | None = None) -> None:
+        self.rows = 0
+        self._path = path
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._units = units or {}
+        self._waiting: list[pa.Table] = []
+        self._schema: pa.Schema | None = None
+        self._file: pq.ParquetWriter | None = None
+
+    def add(self, columns: Columns) -> None:
+        """Append rows; the first portion, which may be empty, sets the columns and their types."""
+        arrays = {name: _array(values) for name, values in columns.items()}
+        if self._file is None:
+            fields = [
+                pa.field(n, a.type, metadata={"unit": self._units[n]} if n in self._units else None)
+                for n, a in arrays.items()
+            ]
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._schema = pa.schema(fields)
+            self._file = pq.ParquetWriter(
+                self._part, self._schema, compression="zstd", compression_level=3
+            )
+        self._waiting.append(pa.Table.from_arrays(list(arrays.values()), schema=self._schema))
+        self.rows += self._waiting[-1].num_rows
+        while sum(t.num_rows for t in self._waiting) >= ROWS:
+            self._flush(ROWS)
+
+    def _flush(self, n: int) -> None:
+        table = pa.concat_tables(self._waiting)
+        self._waiting = [table.slice(n)]
+        if self._file is not None:
+            self._file.write_table(table.slice(0, n).combine_chunks(), row_group_size=ROWS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is None:
+            return
+        try:
+            if error is None:
+                self._flush(ROWS)
+        finally:
+            self._file.close()
+        if error is None:
+            self._part.replace(self._path)
+        else:
+            self._part.unlink(missing_ok=True)
 
 
 def _array(values: Any) -> Any:  # noqa: ANN401 - anything that Arrow takes
@@ -88,6 +149,19 @@ def _read(file: Path, columns: Sequence[str] | None) -> pa.Table:
     except (OSError, pa.ArrowInvalid) as error:
         raise StoreUnavailable(
             f"{file}: cannot be read ({error}). Delete it and run again"
+        ) from None
+
+
+def read_groups(path: Path) -> Iterator[dict[str, Any]]:
+    """Read a Parquet file row group by row group; see `read_table`."""
+    try:
+        with pq.ParquetFile(path) as parquet:
+            for number in range(parquet.num_row_groups):
+                table = parquet.read_row_group(number)
+                yield {name: _values(table.column(name)) for name in table.column_names}
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StoreUnavailable(
+            f"{path}: cannot be read ({error}). Delete it and run again"
         ) from None
 
 

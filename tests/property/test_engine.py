@@ -80,7 +80,7 @@ def test_any_blocks_give_what_the_whole_image_gives(
     cytoplasm = np.where(nuclei > 0, 0, cells)
     for name, wanted in (("nuclei", nuclei), ("cells", cells), ("cytoplasm", cytoplasm)):
         np.testing.assert_array_equal(made.labels[name][0], wanted)
-        index = made.result.found["image@0", name].index
+        index = made.index(name)
         np.testing.assert_array_equal(index[:, :10], expected_index(wanted))
         assert not index[:, 10].any(), "no object is longer than the halo"
 
@@ -104,7 +104,7 @@ def same(one: Made, other: Made) -> None:
         np.testing.assert_array_equal(labels, other.labels[name])
     assert one.result.found.keys() == other.result.found.keys()
     for key, found in one.result.found.items():
-        np.testing.assert_array_equal(found.index, other.result.found[key].index)
+        np.testing.assert_array_equal(one.indexes[key], other.indexes[key])
         assert found.fitted == other.result.found[key].fitted
 
 
@@ -114,8 +114,8 @@ def test_every_time_point_counts_from_one(crew: Pool, block: tuple[int, int]) ->
     made = run(crew, np.stack(frames)[:, None], block)
     for t, frame in enumerate(frames):
         np.testing.assert_array_equal(made.labels["nuclei"][t], whole_image(frame > 0))
-    assert len(made.result.found["image@0", "nuclei"].index) == 0
-    assert len(made.result.found["image@0", "cytoplasm"].index) == 0
+    assert len(made.index("nuclei")) == 0
+    assert len(made.index("cytoplasm")) == 0
 
 
 @pytest.mark.parametrize("value", [0, 1])
@@ -123,7 +123,7 @@ def test_every_time_point_counts_from_one(crew: Pool, block: tuple[int, int]) ->
 def test_images_smaller_than_a_block(crew: Pool, shape: Index, value: int) -> None:
     made = run(crew, np.full((1, 1, *shape), value, np.uint8), (64, 2048))
     assert (made.labels["nuclei"] == value).all()
-    assert len(made.result.found["image@0", "nuclei"].index) == value
+    assert len(made.index("nuclei")) == value
 
 
 def test_objects_on_seams_and_corners(crew: Pool) -> None:
@@ -133,7 +133,7 @@ def test_objects_on_seams_and_corners(crew: Pool) -> None:
         image[0, y : y + 4, x : x + 4] = 1
     made = run(crew, image[None, None], (64, 16))
     np.testing.assert_array_equal(made.labels["nuclei"][0], whole_image(image))
-    assert not made.result.found["image@0", "nuclei"].index[:, 10].any()
+    assert not made.index("nuclei")[:, 10].any()
 
 
 def test_a_chain_over_many_blocks_is_one_object_and_flagged(crew: Pool) -> None:
@@ -143,7 +143,7 @@ def test_a_chain_over_many_blocks_is_one_object_and_flagged(crew: Pool) -> None:
     image[0, 30:34, 30:34] = 1
     made = run(crew, image[None, None], (64, 16))
     np.testing.assert_array_equal(made.labels["nuclei"][0], whole_image(image))
-    assert made.result.found["image@0", "nuclei"].index[:, 10].tolist() == [1, 0]
+    assert made.index("nuclei")[:, 10].tolist() == [1, 0]
 
 
 @settings(max_examples=15)
@@ -156,7 +156,7 @@ def test_the_seam_flag_means_longer_than_the_halo(
     with tempfile.TemporaryDirectory() as folder:
         made = run_engine(Path(folder), image[None, None], one_set(Components()), crew,
                           block=(64, size))  # fmt: skip
-    flagged = made.result.found["image@0", "nuclei"].index[:, 10].any()
+    flagged = made.index("nuclei")[:, 10].any()
     stop, halo = start + length, 8
     cut = False
     for first in range(0, 64, size):

@@ -9,17 +9,24 @@ from hypothesis import strategies as st
 from scipy import ndimage as ndi
 from skimage.filters import threshold_li, threshold_otsu
 
-from voxelmill.kernels.basins import contacts, neighbours, pad, rainfall, unpad
+from voxelmill.kernels.basins import rainfall
 from voxelmill.kernels.components import boxes, components
+from voxelmill.kernels.contacts import survey
 from voxelmill.kernels.distance import STEPS, distance
 from voxelmill.kernels.grow import grow, step_lengths
+from voxelmill.kernels.histogram import histogram, quantile
+from voxelmill.kernels.holes import fill_holes
+from voxelmill.kernels.level import level, subtract_surface
 from voxelmill.kernels.levels import background, li, otsu
-from voxelmill.kernels.outline import fill_holes, largest_pieces, peel
+from voxelmill.kernels.light import add_light, relabel
+from voxelmill.kernels.outline import edge_levels, peel
+from voxelmill.kernels.pieces import largest_pieces
 from voxelmill.kernels.quantise import fit_scale, quantise
+from voxelmill.kernels.runs import joined, runs
 from voxelmill.kernels.size import typical_diameter
 from voxelmill.kernels.smooth import BITS, gaussian_weights, smooth
-from voxelmill.kernels.surface import fit_surface, subtract_surface
-from voxelmill.kernels.tree import gather, merge_tree, moments, select
+from voxelmill.kernels.surface import _by_tile, fit_surface
+from voxelmill.kernels.tree import gather, merge_tree, select
 from voxelmill.kernels.watershed import Pairs, find_basins, roundness, steps_of_two
 from voxelmill.plugin import Array, Index
 
@@ -41,10 +48,11 @@ def test_distance_is_the_euclidean_distance_up_to_the_cap(
     shape: tuple[int, ...], seed: int, share: float, depth: float
 ) -> None:
     mask = blobs(seed, shape, share)
-    found = distance(mask, (depth, 1.0, 1.0), 6.0)
-    exact = ndi.distance_transform_edt(mask, (depth, 1, 1)) if not mask.all() else mask * 99.0
-    assert np.abs(found / STEPS - np.minimum(exact, 6.0)).max() <= 1 / STEPS
-    assert not found[~mask].any()
+    exact = ndi.distance_transform_edt(mask, (depth, 1, 1)) if not mask.all() else mask * 999.0
+    for cap in (6.0, 200.0):  # with small numbers and with large ones
+        found = distance(mask, (depth, 1.0, 1.0), cap)
+        assert np.abs(found / STEPS - np.minimum(exact, cap)).max() <= 1 / STEPS
+        assert not found[~mask].any()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -99,11 +107,33 @@ def test_thresholds_are_those_of_scikit_image(seed: int) -> None:
     dim, bright = rng.normal(500, 60, 4000), rng.normal(2500, 400, 1500)
     values = np.concatenate([dim, bright]).round().astype(np.int32)
     width = np.ptp(values) / 256
-    assert otsu(values) == pytest.approx(threshold_otsu(values.astype(float)), abs=1.01 * width)
-    assert li(values) == pytest.approx(threshold_li(values), rel=0.03)
-    centre, noise = background(values)
+    seen = histogram(values)
+    assert otsu(seen) == pytest.approx(threshold_otsu(values.astype(float)), abs=1.01 * width)
+    assert li(seen) == pytest.approx(threshold_li(values), rel=0.03)
+    centre, noise = background(seen)
     assert centre == pytest.approx(500, abs=40)
     assert noise == pytest.approx(60, rel=0.5)
+
+
+def slow_background(values: Array) -> tuple[float, float]:
+    ranked = np.sort(values)
+    size = max(1, ranked.size // 10)
+    start = int(np.argmin(ranked[size - 1 :] - ranked[: ranked.size - size + 1]))
+    centre = float(np.median(ranked[start : start + size]))
+    return centre, 1.4826 * float(np.median(centre - ranked[ranked <= centre]))
+
+
+@QUICK
+@given(seed=SEEDS, size=st.sampled_from([1, 2, 9, 500]), span=st.sampled_from([1, 30, 50_000]))
+def test_a_histogram_gives_what_sorting_gives(seed: int, size: int, span: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(-span, span, size).astype(np.int32)
+    mask = rng.random(size) < 0.6
+    mask[0] = True
+    assert background(histogram(values)) == slow_background(values)
+    for share in (0.0, 0.001, 0.5, 0.995, 1.0):
+        found = quantile(histogram(values, mask), share)
+        assert found == pytest.approx(np.quantile(values[mask], share), rel=1e-12, abs=1e-9)
 
 
 def slow_rainfall(relief: Array) -> Array:
@@ -131,25 +161,55 @@ def slow_rainfall(relief: Array) -> Array:
 def test_rainfall_follows_the_steepest_ascent(shape: tuple[int, ...], seed: int, top: int) -> None:
     rng = np.random.default_rng(seed)
     relief = (rng.integers(1, top, shape) * blobs(seed, shape, 0.7)).astype(np.int32)
-    padded = pad(relief)
-    basins, peaks = rainfall(padded.ravel(), neighbours(padded.shape))
-    found = unpad(basins.reshape(padded.shape))
+    found, peaks = rainfall(relief - 1, relief > 0)
+    assert found.ravel()[peaks].tolist() == list(range(1, peaks.size + 1))
     expected = slow_rainfall(relief)
     names = np.append(0, np.unique(expected[expected > 0]))
     assert peaks.size == names.size - 1
     assert np.array_equal(names[found], expected)
 
 
-def test_contacts_are_all_touching_pairs() -> None:
-    labels = pad(np.array([[[1, 1, 2], [3, 0, 2]]], np.int32))
-    relief = pad(np.array([[[5, 4, 9], [7, 0, 8]]], np.int32))
-    steps = neighbours(labels.shape, forward=True)
-    pair, height, level = contacts(labels.ravel(), relief.ravel(), relief.ravel(), steps)
-    found = sorted(
-        zip((pair >> 32).tolist(), (pair & 0xFFFF).tolist(), height.tolist(), strict=True)
+def slow_survey(basins: Array, heights: Array, image: Array) -> dict[tuple[int, int], Array]:
+    """Edges by looking at every pair of touching voxels."""
+    found: dict[tuple[int, int], Array] = {}
+    offsets = [tuple(o) for o in np.argwhere(np.ones((3, 3, 3))) - 1 if tuple(o) > (0, 0, 0)]
+    for p in map(tuple, np.argwhere(basins)):
+        for o in offsets:
+            q = tuple(a + b for a, b in zip(p, o, strict=True))
+            if not all(0 <= a < n for a, n in zip(q, basins.shape, strict=True)):
+                continue
+            a, b = sorted((int(basins[p]), int(basins[q])))
+            if a and a != b:
+                edge = found.setdefault((a, b), np.zeros(3, np.int64))
+                edge[0] = max(edge[0], min(heights[p], heights[q]))
+                edge[1:] += 1, min(image[p], image[q])
+    return found
+
+
+@pytest.mark.parametrize("shape", [(1, 12, 14), (4, 6, 7), (1, 1, 5), (2, 5, 1)])
+@QUICK
+@given(seed=SEEDS, n=st.sampled_from([1, 4, 40]))
+def test_a_survey_sums_basins_and_finds_all_touching_pairs(
+    shape: tuple[int, ...], seed: int, n: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    basins, heights, image = (
+        rng.integers(low, high, shape).astype(np.int32)
+        for low, high in ((0, n + 1), (0, 50), (-9, 99))
     )
-    assert found == [(1, 2, 4), (1, 2, 4), (1, 3, 4), (1, 3, 5)]
-    assert np.array_equal(height, level)
+    sums, bounds, pairs, edges = survey(basins, heights, image, n)
+    found = {(int(p >> 32), int(p & 0xFFFFFFFF)): e for p, e in zip(pairs, edges, strict=True)}
+    expected = slow_survey(basins, heights, image)
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[k], expected[k]) for k in found)
+    for b in np.unique(basins[basins > 0]):
+        z, y, x = np.nonzero(basins == b)
+        v = np.maximum(image[z, y, x], 0).astype(np.int64)
+        assert bounds[b].tolist() == [*(int(a.min()) for a in (z, y, x)),
+                                      *(int(a.max()) for a in (z, y, x))]  # fmt: skip
+        z = z + (shape[0] > 1)
+        columns = (z, y, x, z * z, y * y, x * x, z * y, z * x, y * x, v, v * v)
+        assert sums[b].tolist() == [v.size, *(int(c.sum()) for c in columns)]
 
 
 def test_a_tree_stops_at_the_limit_and_the_choice_is_the_highest_node_that_belongs() -> None:
@@ -178,8 +238,7 @@ def test_an_ellipse_is_round_and_a_pair_is_not(shape: tuple[int, ...], expected:
     two = (((np.abs(x) - 11) ** 2 + y**2 + z**2) < 110).astype(np.int32)
     found = []
     for mask in (one, two):
-        padded = pad(mask)
-        sums, _ = moments(padded.ravel(), padded.ravel(), padded.shape, 1)
+        sums, *_ = survey(mask, mask, mask, 1)
         found.append(float(roundness(sums)[1]))
     assert found[0] == pytest.approx(expected, abs=0.02)
     assert found[1] < 0.92
@@ -188,7 +247,7 @@ def test_an_ellipse_is_round_and_a_pair_is_not(shape: tuple[int, ...], expected:
 def test_pair_features_hold_what_their_names_say() -> None:
     relief = np.array([[[3, 5, 2, 4, 3]]], np.int32).repeat(3, axis=1)
     image = np.array([[[10, 10, 6, 20, 20]]], np.int32).repeat(3, axis=1)
-    b = find_basins(relief, image)
+    b = find_basins(relief - 1, relief > 0, image)
     assert b.top[1:].tolist() == [5, 4]
     pairs = Pairs(b.sums[b.first], b.sums[b.second], b.border, b.saddle, np.array([4]))
     features = pairs.features(15.0)[:, 0]
@@ -223,7 +282,105 @@ def test_peeling_removes_weak_voxels_that_reach_the_border(
     labels = blobs(seed, shape, 0.6).astype(np.int32)
     labels[:, :, shape[2] // 2 :] *= 2
     weak = blobs(seed + 1, shape, 0.5)
-    assert np.array_equal(peel(labels, weak), slow_peel(labels, weak))
+    expected = slow_peel(labels, weak)
+    groups = np.random.default_rng(seed).integers(0, 5, shape).astype(np.int32)
+    least = np.array([7, 1, 30, 4, 9], np.int32)
+    peel(labels, least[groups] - weak, groups, least)
+    assert np.array_equal(labels, expected)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@QUICK
+@given(seed=SEEDS)
+def test_peeling_may_take_its_limits_from_the_labels_themselves(
+    shape: tuple[int, ...], seed: int
+) -> None:
+    labels = blobs(seed, shape, 0.6).astype(np.int32)
+    labels[:, :, shape[2] // 2 :] *= 2
+    image = np.random.default_rng(seed).integers(0, 9, shape).astype(np.int32)
+    least = np.array([0, 6, 3], np.int32)
+    expected = slow_peel(labels, image < least[labels])
+    peel(labels, image, labels, least)
+    assert np.array_equal(labels, expected)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@QUICK
+@given(seed=SEEDS)
+def test_the_edge_is_where_the_plane_changes(shape: tuple[int, ...], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = (blobs(seed, shape, 0.6) * rng.integers(1, 3)).astype(np.int32)
+    labels[:, :, shape[2] // 2 :] *= 2
+    image = rng.integers(-5, 50, shape).astype(np.int32)
+    wide = np.pad(labels, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    views = (wide[:, 2:, 1:-1], wide[:, :-2, 1:-1], wide[:, 1:-1, 2:], wide[:, 1:-1, :-2])
+    edge = np.any([v != labels for v in views], axis=0)
+    count, total = edge_levels(labels, image, 4)
+    for k in range(1, 5):
+        on = edge & (labels == k)
+        assert count[k] == on.sum()
+        assert total[k] == image[on].clip(0).sum()
+
+
+def slow_fill(labels: Array, size: int, extent: Index) -> Array:
+    out = labels.copy()
+    holes, n = ndi.label(labels == 0)
+    for k, box in enumerate(ndi.find_objects(holes), 1):
+        hole = holes == k
+        rim = ndi.binary_dilation(hole) & ~hole
+        # One more plane all round: what grows into it touches the edge.
+        flat = labels.shape[0] == 1
+        wide = np.pad(hole, ((0, 0) if flat else (1, 1), (1, 1), (1, 1)))
+        grown = ndi.binary_dilation(wide)
+        inner = tuple(slice(None) if flat and a == 0 else slice(1, -1) for a in range(3))
+        grown[inner] = False
+        around = np.unique(labels[rim])
+        if grown.any() or around.size != 1 or hole.sum() > size:
+            continue
+        if all(s.stop - s.start <= e for s, e in zip(box, extent, strict=True)):
+            out[hole] = around[0]
+    return out
+
+
+@pytest.mark.parametrize("shape", [(1, 23, 31), (6, 12, 14), (2, 9, 1)])
+@QUICK
+@given(seed=SEEDS, dtype=st.sampled_from([np.uint8, np.int32]))
+def test_holes_are_those_of_the_definition(
+    shape: tuple[int, ...], seed: int, dtype: type[np.generic]
+) -> None:
+    labels = (np.random.default_rng(seed).random(shape) < 0.75).astype(dtype)
+    labels[:, :, shape[2] // 2 :] *= 2
+    expected = slow_fill(labels, 3, (1, 2, 2))
+    assert np.array_equal(fill_holes(labels, 3, (1, 2, 2)), expected)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@QUICK
+@given(seed=SEEDS, n=st.sampled_from([1, 3]))
+def test_joined_runs_are_components(shape: tuple[int, ...], seed: int, n: int) -> None:
+    labels = np.random.default_rng(seed).integers(0, n + 1, shape).astype(np.int32)
+    table, first = runs(labels, False)
+    ids, count = joined(table, first, shape)
+    expected, m = components(labels, False)
+    found = np.zeros(shape, np.int32)
+    for row, line in enumerate(found.reshape(-1, shape[2])):
+        for i in range(first[row], first[row + 1]):
+            line[table[i, 0] : table[i, 1]] = ids[i] + 1
+    assert count == m
+    assert np.array_equal(found, expected)
+    zeros, _ = runs(labels, True)
+    assert (zeros[:, 1] - zeros[:, 0]).sum() == (labels == 0).sum()
+
+
+def test_light_is_a_share_of_the_level_around_and_is_limited() -> None:
+    depth = np.full((1, 1, 5), 10, np.int32)
+    mask = np.array([[[1, 1, 1, 0, 1]]], np.uint8)
+    image = np.array([[[8, -4, 80, 8, 8]]], np.int32)
+    groups = np.array([[[1, 1, 1, 1, 0]]], np.int32)
+    add_light(depth, mask, image, groups, np.array([0.0, 0.4]), 15)
+    assert depth.tolist() == [[[13, 10, 25, 10, 10]]]
+    relabel(groups, np.array([9, 5], np.int32))
+    assert groups.tolist() == [[[5, 5, 5, 5, 0]]]
 
 
 def test_holes_are_filled_by_size_extent_and_owner() -> None:
@@ -241,6 +398,7 @@ def test_holes_are_filled_by_size_extent_and_owner() -> None:
 
 def test_the_largest_piece_of_each_label_stays() -> None:
     labels = np.array([[[2, 2, 0, 1, 0, 2], [0, 0, 0, 1, 0, 0], [3, 0, 1, 0, 0, 0]]], np.int32)
+    assert largest_pieces(labels, 2, np.array([1, 1, 0, 1], bool))[1] == 1
     ids, n = largest_pieces(labels, 2)
     assert n == 2
     assert ids.tolist() == [[[1, 1, 0, 2, 0, 0], [0, 0, 0, 2, 0, 0], [0, 0, 0, 0, 0, 0]]]
@@ -281,11 +439,35 @@ def test_a_surface_follows_the_background_and_does_not_depend_on_the_block() -> 
     assert np.abs(left[0, 30:-30, 30:-30]).max() < 25
     part = subtract_surface(shade[:, 90:, 33:], grid, tile, (1.0, 1.0, 1.0), (0, 90, 33))
     assert np.array_equal(part, left[:, 90:, 33:])
+    for dtype in ("uint16", ">u2", "int32", "float32", "float16"):
+        image = np.minimum(shade, 2047).astype(dtype)
+        scale = 5.0, 0.5
+        found = level(image, scale, grid, tile, (1.0, 1.0, 1.0), (0, 7, 9))
+        values = quantise(image, *scale)
+        assert np.array_equal(
+            found, subtract_surface(values, grid, tile, (1.0, 1.0, 1.0), (0, 7, 9))
+        )
+    rate = [slice(None), slice(25, None, 50), slice(25, None, 50)]
+    assert np.abs(left[tuple(rate)]).max() < 25  # at the tiles' centres
+
+
+@QUICK
+@given(seed=SEEDS, percent=st.sampled_from([0.0, 20.0, 50.0, 100.0]))
+def test_tiles_hold_percentiles(seed: int, percent: float) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(-(2**17), 2**17, (2, 21, 33)).astype(np.int32)
+    mask = rng.random(values.shape) < 0.5
+    found = _by_tile(values, mask, (1, 2, 3), percent)
+    for i, rows in enumerate((slice(0, 10), slice(10, 21))):
+        for k in range(3):
+            box = (slice(None), rows, slice(11 * k, 11 * k + 11))
+            expected = np.percentile(values[box][mask[box]], percent)
+            assert found[0, i, k] == round(expected)
 
 
 def test_the_typical_diameter_is_that_of_the_discs_even_where_they_touch() -> None:
     y, x = np.mgrid[:200, :200]
-    mask = np.zeros((1, 200, 200), np.int32)
+    mask = np.zeros((1, 200, 200), np.uint8)
     for cy in range(15, 190, 24):
         for cx in range(15, 190, 24):
             mask[0] |= (y - cy) ** 2 + (x - cx) ** 2 < 12.4**2

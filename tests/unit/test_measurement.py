@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from samples import balls, photograph
+from voxelmill.arrayends import ArraySource, FileTarget
 from voxelmill.blocks import Box, Grid
-from voxelmill.ends import ArraySource, FileTarget
 from voxelmill.features import features
 from voxelmill.kernels.objects import extents
-from voxelmill.measurement import MeasureTask, measure_block, measure_objects, owners
+from voxelmill.measurement import MeasureTask, Owners, measure_block, measure_objects
+from voxelmill.numbering import merge_index
 from voxelmill.plugin import Array, BadConfig, Index, Labels, Pixels, Spacing
-from voxelmill.stages import Frame, merge_index
+from voxelmill.scratch import load_all
+from voxelmill.stages import Frame
 
 FAMILIES = (features()["shape"](), features()["intensity"]())
 SPACING: Spacing = (2.0, 0.5, 0.5)
@@ -40,7 +42,12 @@ def scattered(draw: st.DrawFn) -> tuple[Labels, Grid]:
 @given(scattered())
 def test_every_object_has_one_owner_that_reads_it_whole(case: tuple[Labels, Grid]) -> None:
     labels, grid = case
-    found = owners({"a": index_of(labels), "none": np.zeros((0, 11), np.int64)}, grid)
+    rows = index_of(labels)
+    owners = Owners(grid)
+    for portion in (rows[:2], rows[2:], rows[:0]):
+        owners.add("a", portion)
+    owners.add("none", rows[:0])
+    found = owners.blocks()
     seen: list[int] = []
     for place, owned in found.items():
         (mine,) = owned
@@ -68,14 +75,16 @@ def test_indexes_of_shards_join_to_that_of_the_image(case: tuple[Labels, Grid]) 
         rows = index_of(labels[block.core.slices])
         rows[:, 1:10] += np.tile(block.core.start, 3)
         parts.append(rows)
-    np.testing.assert_array_equal(merge_index(parts[::-1]), index_of(labels))
+    np.testing.assert_array_equal(merge_index(np.concatenate(parts[::-1])), index_of(labels))
 
 
 def test_a_seam_anywhere_is_a_seam() -> None:
     part = np.array([[3, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0]])
     other = np.array([[3, 0, 2, 0, 0, 2, 0, 1, 3, 1, 1]])
-    assert merge_index([other, part]).tolist() == [[3, 0, 0, 0, 0, 0, 0, 1, 3, 1, 1]]
-    assert merge_index([]).shape == (0, 11)
+    assert merge_index(np.concatenate([other, part])).tolist() == [
+        [3, 0, 0, 0, 0, 0, 0, 1, 3, 1, 1]
+    ]
+    assert merge_index(part[:0]).shape == (0, 11)
 
 
 def measured(
@@ -86,18 +95,21 @@ def measured(
     grid = Grid((shape[0], shape[1], shape[2]), size)
     target = FileTarget(str(folder), 1, grid.shape)
     for name, labels in sets.items():
-        target.fill(name, labels[None])
+        target.create(name)
+        target.write(name, 0, Box((0, 0, 0), grid.shape), labels)
     frame = Frame("f@0", ArraySource(pixels[None], SPACING), target, 0)
     parts: dict[str, list[dict[str, Array]]] = {name: [] for name in sets}
-    indexes = {name: index_of(labels) for name, labels in sets.items()}
-    for place, owned in owners(indexes, grid).items():
-        file = str(folder / "deep" / f"{place}.npz")
+    owners = Owners(grid)
+    for name, labels in sets.items():
+        owners.add(name, index_of(labels))
+    for place, owned in owners.blocks().items():
+        file = str(folder / "deep" / f"{place}.measured")
         task = MeasureTask(frame, ("D/N A", "ER"), FAMILIES, tuple(owned), file)
         assert measure_block(task) == sum(o.ids.size for o in owned)
-        with np.load(file) as saved:
-            for o in owned:
-                names = [k for k in saved if k.startswith(f"{o.name}/")]
-                parts[o.name].append({k.split("/", 1)[1]: saved[k] for k in names})
+        saved = load_all(Path(file))
+        for o in owned:
+            names = [k for k in saved if k.startswith(f"{o.name}/")]
+            parts[o.name].append({k.split("/", 1)[1]: saved[k] for k in names})
     joined = {}
     for name, tables in parts.items():
         columns = {c: np.concatenate([t[c] for t in tables]) for c in tables[0]}

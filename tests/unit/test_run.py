@@ -1,23 +1,27 @@
-"""The pool: order, ledger, refusals, and failures that wait for the others."""
+"""The pool: order, ledger, refusals, chunks, and failures that wait for the others."""
 
+import errno
+import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from distributed import Client, LocalCluster
 
-from engine_runs import workers
 from voxelmill.config import Compute
 from voxelmill.ledger import Ledger
 from voxelmill.plugin import AccessDenied, BadInput, BlocksFailed, NotFitted, StoreUnavailable
 from voxelmill.progress import Progress
 from voxelmill.run import Outcome, Pool, pool
+from voxelmill.run import tasks as worker_side
+from voxelmill.run.tasks import Pace
 
 
 @pytest.fixture(scope="module")
 def crew() -> Iterator[Pool]:
-    with workers() as made:
+    with pool(Compute(), 2, Progress(show=False)) as made:
         yield made
 
 
@@ -34,6 +38,10 @@ def note(folder: str, key: str) -> str:
         raise BadInput(f"{key}: bad; allowed: good")
     if (Path(folder) / f"break {key}").exists():
         raise RuntimeError(f"{key} is broken")
+    if (Path(folder) / f"fill {key}").exists():
+        raise OSError(errno.ENOSPC, "No space left on device", f"{folder}/x")
+    if (Path(folder) / f"swell {key}").exists():
+        raise MemoryError("Unable to allocate 9 TiB")
     return key.upper()
 
 
@@ -71,7 +79,7 @@ def test_resume_does_only_what_is_missing(crew: Pool, tmp_path: Path) -> None:
     (tmp_path / "refuse c").touch()
     with (
         Ledger(tmp_path / "s", 1) as ledger,
-        pytest.raises(BlocksFailed, match=r"1 of 4 .*b is brok"),
+        pytest.raises(BlocksFailed, match=r"1 of 4 .*b is brok.*kept: run again to resume"),
     ):
         crew.run("t", note, tasks, ledger)
     assert calls(tmp_path) == ["a", "b", "c", "d"], "the others finish"
@@ -83,6 +91,16 @@ def test_resume_does_only_what_is_missing(crew: Pool, tmp_path: Path) -> None:
     assert [o.value for o in outcomes.values()] == ["A", "B", None, "D"]
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_only_a_ledger_that_stays_is_said_to_resume(crew: Pool, tmp_path: Path, kept: bool) -> None:
+    (tmp_path / "break a").touch()
+    with Ledger(tmp_path / "s", 1, kept=kept) as ledger, pytest.raises(BlocksFailed) as error:
+        crew.run("t", note, {"a": (str(tmp_path), "a")}, ledger)
+    assert ("run again to resume" in str(error.value)) is kept
+    with pytest.raises(BlocksFailed, match="Nothing was kept"):
+        crew.run("t", note, {"a": (str(tmp_path), "a")})
+
+
 def test_many_failures_are_counted_and_a_few_named(crew: Pool, tmp_path: Path) -> None:
     for key in "abcdefg":
         (tmp_path / f"break {key}").touch()
@@ -92,6 +110,106 @@ def test_many_failures_are_counted_and_a_few_named(crew: Pool, tmp_path: Path) -
     assert "\n" not in str(error.value)
 
 
+def test_short_tasks_share_a_chunk_and_keep_their_own_outcome(crew: Pool, tmp_path: Path) -> None:
+    """Each task runs once, although three of them spoil the chunks that they travel in."""
+    keys = [f"k{i}" for i in range(400)]
+    for key in ("k0", "k150", "k399"):
+        (tmp_path / f"break {key}").touch()
+    (tmp_path / "refuse k200").touch()
+    with (
+        Ledger(tmp_path / "s", 1) as ledger,
+        pytest.raises(BlocksFailed, match="3 of 400 tasks"),
+    ):
+        crew.run("t", note, {key: (str(tmp_path), key) for key in keys}, ledger)
+    assert calls(tmp_path) == sorted(keys)
+    assert set(keys) - set(ledger.done) == {"k0", "k150", "k200", "k399"}
+
+
+def test_arguments_are_taken_when_their_turn_comes(crew: Pool) -> None:
+    class Lazy(dict[str, tuple[int]]):
+        taken = 0
+
+        def __getitem__(self, key: str) -> tuple[int]:
+            self.taken += 1
+            most.append(self.taken - len(finished))
+            return super().__getitem__(key)
+
+    most: list[int] = []
+    finished: list[str] = []
+
+    class Seen(Progress):
+        def stage(self, title: str, total: int, done: int = 0) -> object:  # type: ignore[override]
+            from contextlib import nullcontext
+
+            return nullcontext(lambda: finished.append(title))
+
+    tasks = Lazy({str(i): (0.005,) for i in range(600)})
+    Pool(crew._crew, Seen()).run("t", slow, tasks)
+    assert len(finished) == 600
+    assert max(most) < 250
+
+
+def test_a_chunk_grows_while_tasks_are_short_and_shrinks_towards_the_end() -> None:
+    pace = Pace(100_000, 2)
+    sizes = []
+    for _ in range(12):
+        size = pace.next()
+        sizes.append(size)
+        pace.learn(size, 0.0001 * size)
+    assert sizes[0] == 1
+    assert max(sizes) == worker_side.MOST
+    assert all(b <= 2 * a for a, b in pairwise(sizes))
+    pace.learn(1, 5.0)
+    assert pace.next() == 1
+    assert [Pace(7, 2).next() for _ in range(3)] == [1, 1, 1]
+
+
+def slow(seconds: float) -> float:
+    time.sleep(seconds)
+    return time.time()
+
+
+def test_a_chunk_that_turns_slow_hands_back_what_it_has(
+    crew: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is finished waits no longer for the ledger than LIMIT_S and one task."""
+    monkeypatch.setattr(worker_side, "LIMIT_S", 0.1)
+    waited = []
+
+    class Timed(Ledger):
+        def add(self, key: str, value: object) -> None:
+            super().add(key, value)
+            waited.append(time.time() - float(str(value)))
+
+    tasks = {str(i): (0.0 if i < 200 else 0.06,) for i in range(230)}
+    with Timed(tmp_path / "s", 1) as ledger:
+        crew.run("t", slow, tasks, ledger)
+    assert len(ledger.done) == 230
+    assert max(waited) < 0.5
+
+
+def test_a_full_disk_stops_the_stage_with_one_line(crew: Pool, tmp_path: Path) -> None:
+    (tmp_path / "fill k20").touch()
+    tasks = {f"k{i}": (str(tmp_path), f"k{i}") for i in range(2000)}
+    with Ledger(tmp_path / "s", 1) as ledger, pytest.raises(BlocksFailed) as error:
+        crew.run("t", note, tasks, ledger)
+    assert "t: disk full (No space left on device" in str(error.value)
+    assert "kept" in str(error.value)
+    assert "k20" not in ledger.done
+    assert len(ledger.done) < 1000, "no use in trying on"
+
+
+def test_lack_of_memory_names_the_block_and_the_setting(crew: Pool, tmp_path: Path) -> None:
+    (tmp_path / "swell b").touch()
+    with pytest.raises(BlocksFailed) as error:
+        crew.run("t", note, {k: (str(tmp_path), k) for k in "abc"}, advice="Lower blocks.size")
+    assert "1 of 3 tasks failed (b)" in str(error.value)
+    assert "MemoryError: Unable to allocate 9 TiB. Lower blocks.size. " in str(error.value)
+    with pytest.raises(BlocksFailed) as error:
+        crew.run("t", fail, {"a": (RuntimeError,)}, advice="Lower blocks.size")
+    assert "Lower" not in str(error.value)
+
+
 def test_a_scheduler_at_an_address_is_used() -> None:
     with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster:
         compute = Compute(kind="address", address=cluster.scheduler_address)
@@ -99,8 +217,17 @@ def test_a_scheduler_at_an_address_is_used() -> None:
             assert found.run("t", late_first, {"a": (3,)})["a"].value == 9
 
 
+def test_a_lost_cluster_is_said() -> None:
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster:
+        compute = Compute(kind="address", address=cluster.scheduler_address)
+        with pool(compute, 1, Progress()) as found:
+            threading.Timer(0.3, found._crew.client.close).start()
+            with pytest.raises(BlocksFailed, match="t: the Dask cluster is gone"):
+                found.run("t", slow, {"a": (1.0,), "b": (1.0,)})
+
+
 def test_the_client_of_a_session_is_used_and_left_open() -> None:
     with Client(processes=False, n_workers=1, dashboard_address=":0") as client:
         with pool(Compute(), 2, Progress()) as found:
-            assert found._client is client
+            assert found._crew.client is client
         assert client.status == "running"

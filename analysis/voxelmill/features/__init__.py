@@ -2,12 +2,17 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from voxelmill.plugin import Array, Labels, Pixels, Plugin, Spacing, discover
 
 
 class Feature(Plugin):
     """Base of all feature families; see `docs/add-an-algorithm.md`."""
+
+    voxel_bytes: ClassVar[float] = 64.0
+    """Most bytes that a call allocates per voxel of `labels`, its result included and the
+    arguments not. `voxelmill plan` predicts memory from it."""
 
     def columns(self, channels: Sequence[str]) -> dict[str, str]:
         """Columns this family makes for images with these channels.

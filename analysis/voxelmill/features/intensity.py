@@ -53,6 +53,7 @@ PLACES: Mapping[str, str] = {
 class Intensity(Feature):
     """Brightness of each object in each channel, and where in it the signal lies."""
 
+    voxel_bytes: ClassVar[float] = 8.0
     kind: Literal["intensity"] = "intensity"
     source: ClassVar[str] = (
         "CellProfiler 4 MeasureObjectIntensity (Stirling et al. 2021, "

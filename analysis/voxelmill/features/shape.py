@@ -63,6 +63,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
 class Shape(Feature):
     """Size, place, outline, ellipse and convex hull."""
 
+    voxel_bytes: ClassVar[float] = 4.0
     kind: Literal["shape"] = "shape"
     source: ClassVar[str] = (
         "CellProfiler 4 MeasureObjectSizeShape (Stirling et al. 2021, "

@@ -2,7 +2,8 @@
 
 In: (z, y, x) int32 labels, 0 = background. Out: (z, y, x) int32, where voxels share an id if a path
 of touching voxels of the *same* label joins them; ids 1…n by the raster position of each
-component's first voxel. Union-find over the earlier neighbours (Wu, Otoo and Suzuki 2009).
+component's first voxel. Union-find over runs along x (Wu, Otoo and Suzuki 2009; runs as in He,
+Chao and Suzuki 2008): the work goes with the number of runs, not of voxels.
 """
 
 from typing import TypeAlias
@@ -14,6 +15,9 @@ from voxelmill.kernels.jit import kernel
 
 Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
+
+BEFORE = ((0, -1), (-1, -1), (-1, 0), (-1, 1))
+"""Steps (z, y) to the earlier rows that a row may touch; without corners the mixed ones drop."""
 
 
 @kernel
@@ -42,60 +46,98 @@ def components(labels: Int32, full: bool) -> tuple[Int32, int]:
         1…n in raster order of first voxels.
     n : int
     """
-    nz, ny, nx = labels.shape
+    nz, ny, _ = labels.shape
+    runs, first = _runs(labels)
+    parent = np.arange(runs.shape[0]).astype(np.int32)
+    for row in range(nz * ny):
+        z, y = row // ny, row % ny
+        for dz, dy in BEFORE:
+            if dz and dy and not full:
+                continue
+            if z + dz >= 0 and 0 <= y + dy < ny:
+                other = row + dz * ny + dy
+                _join(runs, parent, first[other], first[other + 1], first[row], first[row + 1],
+                      1 if full else 0)  # fmt: skip
+    final, n = _number(parent)
     ids = np.zeros(labels.shape, np.int32)
-    parent = np.zeros(labels.size // 2 + 2, np.int32)
-    count = 0
-    for z in range(nz):
-        for y in range(ny):
-            for x in range(nx):
-                label = labels[z, y, x]
-                if label == 0:
-                    continue
-                mine = 0
-                for dz in range(-1 if z > 0 else 0, 1):
-                    for dy in range(-1 if y > 0 else 0, 2 if dz < 0 and y + 1 < ny else 1):
-                        last = 2 if dz < 0 or dy < 0 else 0
-                        for dx in range(-1, last):
-                            if not 0 <= x + dx < nx:
-                                continue
-                            if not full and abs(dz) + abs(dy) + abs(dx) != 1:
-                                continue
-                            if labels[z + dz, y + dy, x + dx] != label:
-                                continue
-                            other = find(parent, ids[z + dz, y + dy, x + dx])
-                            if mine == 0 or other == mine:
-                                mine = other
-                            else:
-                                low, high = min(mine, other), max(mine, other)
-                                parent[high] = low
-                                mine = low
-                if mine == 0:
-                    count += 1
-                    if count == parent.size:
-                        parent = np.append(parent, np.zeros(count, np.int32))
-                    parent[count] = count
-                    mine = count
-                ids[z, y, x] = mine
-    return ids, _flatten(ids, parent, count)
+    for row in range(nz * ny):
+        line = ids[row // ny, row % ny]
+        for i in range(first[row], first[row + 1]):
+            line[runs[i, 0] : runs[i, 1]] = final[i]
+    return ids, n
 
 
 @kernel
-def _flatten(ids: Int32, parent: Int32, count: int) -> int:
-    """Replace provisional ids by final ones, in place; the smallest id of a set is its first."""
-    final = np.zeros(count + 1, np.int32)
+def _runs(labels: Int32) -> tuple[Int32, Int64]:
+    """Runs (start, stop, label) of equal label along x, and the first run of every row."""
+    nz, ny, nx = labels.shape
+    runs = np.empty((max(1024, labels.size // 64), 3), np.int32)
+    first = np.zeros(nz * ny + 1, np.int64)
     n = 0
-    for i in range(1, count + 1):
+    for row in range(nz * ny):
+        line = labels[row // ny, row % ny]
+        if n + nx > runs.shape[0]:
+            more = np.empty((2 * runs.shape[0] + nx, 3), np.int32)
+            more[:n] = runs[:n]
+            runs = more
+        x = 0
+        while x < nx:
+            label = line[x]
+            start = x
+            x += 1
+            while x < nx and line[x] == label:
+                x += 1
+            if label:
+                runs[n, 0], runs[n, 1], runs[n, 2] = start, x, label
+                n += 1
+        first[row + 1] = n
+    return runs[:n], first
+
+
+@kernel
+def _join(runs: Int32, parent: Int32, i: int, i_end: int, j: int, j_end: int, slack: int) -> None:
+    """Join the runs i… of one row with the runs j… of another that touch them."""
+    while i < i_end and j < j_end:
+        _unite(runs, parent, i, j, slack)
+        if runs[i, 1] < runs[j, 1]:
+            i += 1
+        elif runs[j, 1] < runs[i, 1]:
+            j += 1
+        else:
+            # Of runs that end alike, each may touch the other's successor by a corner.
+            if i + 1 < i_end:
+                _unite(runs, parent, i + 1, j, slack)
+            if j + 1 < j_end:
+                _unite(runs, parent, i, j + 1, slack)
+            i, j = i + 1, j + 1
+
+
+@kernel
+def _unite(runs: Int32, parent: Int32, i: int, j: int, slack: int) -> None:
+    """Join two runs of equal label that touch; the smaller root stays."""
+    if runs[i, 2] != runs[j, 2]:
+        return
+    if runs[i, 0] < runs[j, 1] + slack and runs[j, 0] < runs[i, 1] + slack:
+        a, b = find(parent, i), find(parent, j)
+        if a < b:
+            parent[b] = a
+        else:
+            parent[a] = b
+
+
+@kernel
+def _number(parent: Int32) -> tuple[Int32, int]:
+    """Final id of each run: the smallest run of a set comes first in raster order."""
+    final = np.zeros(parent.size, np.int32)
+    n = 0
+    for i in range(parent.size):
         root = find(parent, i)
         if root == i:
             n += 1
             final[i] = n
         else:
             final[i] = final[root]
-    flat = ids.ravel()
-    for p in range(flat.size):
-        flat[p] = final[flat[p]]
-    return n
+    return final, n
 
 
 @kernel
@@ -115,13 +157,17 @@ def boxes(ids: Int32, n: int) -> tuple[Int64, Int64]:
     nz, ny, nx = ids.shape
     for z in range(nz):
         for y in range(ny):
-            for x in range(nx):
-                i = ids[z, y, x]
-                if i == 0:
-                    continue
-                sizes[i] += 1
-                box = bounds[i]
-                box[0], box[3] = min(box[0], z), max(box[3], z)
-                box[1], box[4] = min(box[1], y), max(box[4], y)
-                box[2], box[5] = min(box[2], x), max(box[5], x)
+            line = ids[z, y]
+            x = 0
+            while x < nx:
+                i, start = line[x], x
+                x += 1
+                while x < nx and line[x] == i:
+                    x += 1
+                if i:
+                    sizes[i] += x - start
+                    box = bounds[i]
+                    box[0], box[3] = min(box[0], z), max(box[3], z)
+                    box[1], box[4] = min(box[1], y), max(box[4], y)
+                    box[2], box[5] = min(box[2], start), max(box[5], x - 1)
     return sizes, bounds

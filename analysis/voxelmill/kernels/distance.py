@@ -4,19 +4,20 @@ In: (z, y, x) mask. Out: (z, y, x) int32 distances in 1/64 of a unit. The image'
 background, so an object cut by it looks as if it went on.
 
 Separable (Saito and Toriwaki 1994): the nearest background along x, then the best row within reach
-along y, then along z. The search along y and z stops at the distance found so far, and runs over
-foreground only: its cost is the objects' radius, and no value depends on the block's position.
+along y, then along z. Whole rows are compared at a time, the nearest first, until the largest
+distance of the row is below that of the rows to come; no value depends on the block's position.
 """
 
+from math import gcd
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.kernels.jit import kernel
+from voxelmill.plugin import Array
 
 Int32: TypeAlias = NDArray[np.int32]
-Mask: TypeAlias = NDArray[np.bool_]
 
 STEPS = 64
 """Distances are in 1/64 of the unit in which `step` is given."""
@@ -24,83 +25,105 @@ GRAIN = 16
 """Voxel steps are rounded to 1/16 of the unit."""
 
 
-def distance(mask: Mask, step: tuple[float, float, float], cap: float) -> Int32:
+def distance(
+    mask: Array, step: tuple[float, float, float], cap: float, out: Int32 | None = None
+) -> Int32:
     """Distance of each foreground voxel to the nearest background voxel, at most `cap`.
 
     Parameters
     ----------
-    mask : (z, y, x) bool array
-        Foreground.
+    mask : (z, y, x) bool or integer array
+        Foreground is not 0.
     step : tuple of float
         Voxel size along z, y, x in any unit; rounded to 1/16 of it.
     cap : float
         Largest distance, in that unit.
+    out : (z, y, x) int32 array, optional
+        Memory to use.
 
     Returns
     -------
     (z, y, x) int32 array
         Distance in 1/64 unit, rounded down; 0 in the background.
     """
-    z, y, x = (max(1, round(s * GRAIN)) for s in step)
+    steps = [max(1, round(s * GRAIN)) for s in step]
+    unit = gcd(*steps)
+    z, y, x = (s // unit for s in steps)
     limit = int(cap * GRAIN) ** 2
-    squared = _along_x(mask, x, limit)
-    if mask.shape[1] > 1:
-        squared = _across(squared, y)
+    most = -(-limit // unit**2)
+    # Squares of small whole numbers: twice as many fit into a register.
+    dtype = np.int16 if 2 * most < 2**15 else np.int32
+    squares = np.minimum(np.arange(most + 1) * unit**2, limit)
+    root = (np.sqrt(squares.astype(np.float64)) * (STEPS / GRAIN)).astype(np.int32)
+    out = np.empty(mask.shape, np.int32) if out is None else out
+    squared = np.empty(mask.shape, dtype)
+    _along_x(mask, x, most, squared)
     if mask.shape[0] > 1:
-        planes = squared.reshape(1, mask.shape[0], -1)
-        squared = _across(planes, z).reshape(mask.shape)
-    return _root(squared, STEPS / GRAIN)
+        planes = 1, mask.shape[0], mask[0].size
+        deep = np.empty(mask.shape, dtype)
+        _across(squared.reshape(planes), z, np.arange(most + 1).astype(dtype), deep.reshape(planes))
+        squared = deep
+    _across(squared, y, root, out)
+    return out
 
 
 @kernel
-def _along_x(mask: Mask, step: int, limit: int) -> Int32:
-    """Squared distance along x, capped at `limit`."""
-    out = np.empty(mask.shape, np.int32)
+def _along_x(mask: Array, step: int, most: int, out: Array) -> None:
+    """Squared distance along x, at most `most`."""
     nz, ny, nx = mask.shape
-    far = int(np.sqrt(limit)) // step + 2
+    far = int(np.sqrt(most)) // step + 2
     for z in range(nz):
         for y in range(ny):
             line, row = mask[z, y], out[z, y]
-            run = far
-            for x in range(nx):
-                run = min(run + 1, far) if line[x] else 0
-                row[x] = run
-            run = far
-            for x in range(nx - 1, -1, -1):
-                run = min(run + 1, far) if line[x] else 0
-                best = np.int64(min(run, row[x])) * step
-                row[x] = min(best * best, limit)
-    return out
+            row[:] = 0
+            x = 0
+            while x < nx:
+                if not line[x]:
+                    x += 1
+                    continue
+                start = x
+                while x < nx and line[x]:
+                    x += 1
+                before = far if start == 0 else 0
+                after = far if x == nx else 0
+                for k in range(start, x):
+                    near = min(min(k - start + 1 + before, x - k + after), far) * step
+                    row[k] = min(near * near, most)
 
 
 @kernel
-def _across(squared: Int32, step: int) -> Int32:
-    """Best over the middle axis of (a, n, b), for values above 0."""
+def _across(squared: Array, step: int, root: Array, out: Array) -> None:
+    """Best over the middle axis of (a, n, b), looked up in `root`."""
     outer, n, inner = squared.shape
-    out = squared.copy()
+    here = np.empty(inner, squared.dtype)
     for a in range(outer):
         for i in range(n):
-            here = out[a, i]
+            here[:] = squared[a, i]
+            k, largest = 1, _largest(here)
+            while k < n and k * k * step * step < largest:
+                gap = squared.dtype.type(k * k * step * step)
+                if i >= k:
+                    _lower(here, squared[a, i - k], gap)
+                if i + k < n:
+                    _lower(here, squared[a, i + k], gap)
+                if k % 4 == 0:
+                    largest = _largest(here)
+                k += 1
+            line = out[a, i]
             for j in range(inner):
-                best = here[j]
-                k = 1
-                while True:
-                    gap = k * k * step * step
-                    if gap >= best:
-                        break
-                    if i >= k:
-                        best = min(best, squared[a, i - k, j] + gap)
-                    if i + k < n:
-                        best = min(best, squared[a, i + k, j] + gap)
-                    k += 1
-                here[j] = best
-    return out
+                line[j] = root[here[j]]
 
 
 @kernel
-def _root(squared: Int32, scale: float) -> Int32:
-    out = np.empty_like(squared)
-    flat, source = out.ravel(), squared.ravel()
-    for i in range(flat.size):
-        flat[i] = int(np.sqrt(float(source[i])) * scale)
-    return out
+def _lower(here: Array, there: Array, gap: int) -> None:
+    narrow = here.dtype.type  # sums are narrowed at once, so the loop works on short vectors
+    for j in range(here.size):
+        here[j] = min(here[j], narrow(there[j] + gap))
+
+
+@kernel
+def _largest(line: Array) -> int:
+    most = line.dtype.type(0)
+    for j in range(line.size):
+        most = max(most, line[j])
+    return most

@@ -1,6 +1,6 @@
 """Thresholds from the histogram of a whole image.
 
-In: values of an overview, int32 (see `quantise`). Out: one integer; foreground is above it.
+In: histogram of an overview's integers (see `quantise`). Out: one number; foreground is above it.
 """
 
 from typing import TypeAlias
@@ -8,33 +8,32 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Int32: TypeAlias = NDArray[np.int32]
+from voxelmill.kernels.histogram import Histogram, median, quantile
+
 Float64: TypeAlias = NDArray[np.float64]
 
 BINS = 256
 
 
-def otsu(values: Int32) -> float:
+def otsu(seen: Histogram) -> float:
     """Threshold of largest between-class variance over 256 bins (Otsu 1979)."""
-    counts, centres = _histogram(values.astype(np.float64))
-    return _otsu(counts, centres)
+    return _otsu(*_binned(seen.values.astype(np.float64), seen))
 
 
-def log_otsu(values: Int32, base: float = 0.0) -> float:
+def log_otsu(seen: Histogram, base: float = 0.0) -> float:
     """Otsu on a logarithmic scale that starts at `base`: fit for dim beside bright objects.
 
     The scale's unit is 1/64 of the range from `base` to the 99.5th percentile, so the result does
     not depend on the camera's offset (if `base` follows it) or gain.
     """
-    unit = max((float(np.percentile(values, 99.5)) - base) / 64, 1e-9)
-    logs = np.log1p(np.maximum(values.astype(np.float64) - base, 0.0) / unit)
-    counts, centres = _histogram(logs)
-    return float(np.expm1(_otsu(counts, centres)) * unit + base)
+    unit = max((quantile(seen, 0.995) - base) / 64, 1e-9)
+    logs = np.log1p(np.maximum(seen.values.astype(np.float64) - base, 0.0) / unit)
+    return float(np.expm1(_otsu(*_binned(logs, seen))) * unit + base)
 
 
-def li(values: Int32) -> float:
+def li(seen: Histogram) -> float:
     """Minimum cross-entropy threshold, by fixed-point iteration (Li and Tam 1998)."""
-    counts, centres = _histogram(values.astype(np.float64))
+    counts, centres = _binned(seen.values.astype(np.float64), seen)
     shifted = centres - centres[0] + 1.0
     level = float((counts * shifted).sum() / counts.sum())
     for _ in range(100):
@@ -50,23 +49,26 @@ def li(values: Int32) -> float:
     return level + float(centres[0]) - 1.0
 
 
-def background(values: Int32) -> tuple[float, float]:
+def background(seen: Histogram) -> tuple[float, float]:
     """Centre and standard deviation of the background.
 
     The background is what varies least: the centre lies in the shortest interval that holds a tenth
     of all values (a half-sample mode: Robertson and Cryer 1974), the noise is the spread of the
     values below it, so objects above do not count.
     """
-    ranked = np.sort(values.ravel()[:: max(1, values.size // 2**20)])
-    size = max(1, ranked.size // 10)
-    start = int(np.argmin(ranked[size - 1 :] - ranked[: ranked.size - size + 1]))
-    centre = float(np.median(ranked[start : start + size]))
-    below = centre - ranked[ranked <= centre]
-    return centre, 1.4826 * float(np.median(below))
+    total = int(seen.counts.sum())
+    size = max(1, total // 10)
+    ranks = np.cumsum(seen.counts) - seen.counts
+    ranks = ranks[ranks <= total - size]
+    width = seen.at(ranks + size - 1) - seen.values[: ranks.size]
+    centre = median(seen, int(ranks[int(np.argmin(width))]), size)
+    below = int(seen.counts[seen.values <= centre].sum())
+    return centre, 1.4826 * (centre - median(seen, 0, below))
 
 
-def _histogram(values: Float64) -> tuple[Float64, Float64]:
-    counts, edges = np.histogram(values, BINS)
+def _binned(places: Float64, seen: Histogram) -> tuple[Float64, Float64]:
+    """Counts in 256 bins over the range of `places` (one for each value), and their centres."""
+    counts, edges = np.histogram(places, BINS, weights=seen.counts.astype(np.float64))
     return counts.astype(np.float64), (edges[1:] + edges[:-1]) / 2
 
 

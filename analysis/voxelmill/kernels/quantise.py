@@ -4,11 +4,13 @@ In: numeric array of any dtype. Out: int32 between -2**16 and 2**16. Everything 
 compares afterwards is made of these integers, so it cannot depend on where a block lies.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voxelmill.kernels.histogram import histogram, quantile
+from voxelmill.kernels.jit import kernel
 from voxelmill.plugin import Array
 
 Int32: TypeAlias = NDArray[np.int32]
@@ -29,7 +31,11 @@ def fit_scale(overview: Array) -> tuple[float, float]:
         values = values[np.isfinite(values)]
     if values.size == 0:
         return 0.0, 1.0
-    low, high = np.percentile(values, (0.1, 99.9))
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
+        seen = histogram(native(values))
+        low, high = quantile(seen, 0.001), quantile(seen, 0.999)
+    else:
+        low, high = np.percentile(values, (0.1, 99.9))
     if high <= low:
         low, high = values.min(), values.max()
     span = float(high) - float(low)
@@ -50,13 +56,35 @@ def quantise(image: Array, offset: float, gain: float) -> Int32:
     -------
     int32 array of the same shape
     """
-    if image.dtype.kind in "ub" and image.dtype.itemsize <= 2:
-        table = np.arange(2 ** (8 * image.dtype.itemsize), dtype=np.float64)
-        return np.take(_map(table, offset, gain), image)
-    return _map(image, offset, gain)
+    table = lookup(image.dtype, offset, gain)
+    if table.size:
+        return np.take(table, image)
+    out = np.empty(image.shape, np.int32)
+    _map(native(image).reshape(-1), offset, gain, out.reshape(-1))
+    return out
 
 
-def _map(values: Array, offset: float, gain: float) -> Int32:
-    wide = (values.astype(np.float64) - offset) * gain
-    wide = np.nan_to_num(np.floor(wide), nan=0, posinf=LIMIT, neginf=-LIMIT)
-    return np.clip(wide, -LIMIT, LIMIT).astype(np.int32)
+def native(image: Array) -> Array:
+    """`image` as compiled code wants it: contiguous, in this machine's byte order, no bool."""
+    kind, size = image.dtype.kind, image.dtype.itemsize
+    if kind == "b":
+        image = image.view(np.uint8)
+    elif kind == "f" and size not in (4, 8):
+        image = image.astype(np.float64)
+    return np.ascontiguousarray(image, image.dtype.newbyteorder("="))
+
+
+def lookup(dtype: np.dtype[Any], offset: float, gain: float) -> Int32:
+    """What `quantise` makes of every value of `dtype`; empty where there are too many."""
+    if dtype.kind in "ub" and dtype.itemsize <= 2:
+        table = np.empty(2 ** (8 * dtype.itemsize), np.int32)
+        _map(np.arange(table.size), offset, gain, table)
+        return table
+    return np.empty(0, np.int32)
+
+
+@kernel
+def _map(values: Array, offset: float, gain: float, out: Int32) -> None:
+    for i in range(values.size):
+        wide = np.floor((np.float64(values[i]) - offset) * gain)
+        out[i] = int(min(max(wide, -LIMIT), LIMIT)) if wide == wide else 0

@@ -3,16 +3,12 @@
 In: mask and intensity of an overview. Out: one number.
 """
 
-from typing import TypeAlias
-
 import numpy as np
-from numpy.typing import NDArray
 
 from voxelmill.kernels.distance import STEPS, distance
 from voxelmill.kernels.smooth import smooth
 from voxelmill.kernels.watershed import find_basins
-
-Int32: TypeAlias = NDArray[np.int32]
+from voxelmill.plugin import Array
 
 SHARE = 0.9
 """Twice the peak of the distance map over the diameter of a disc of equal area, for nuclei."""
@@ -22,12 +18,12 @@ FEWEST = 4.0
 """Objects less than this many voxels wide cannot be measured."""
 
 
-def typical_diameter(mask: Int32, step: tuple[float, float, float], largest: float) -> float:
+def typical_diameter(mask: Array, step: tuple[float, float, float], largest: float) -> float:
     """Median over the foreground of the width of the part a voxel lies in.
 
     Parameters
     ----------
-    mask : (z, y, x) int32 array
+    mask : (z, y, x) bool or uint8 array
         Foreground = 1.
     step : tuple of float
         Voxel size along z, y, x in voxels along x.
@@ -42,8 +38,8 @@ def typical_diameter(mask: Int32, step: tuple[float, float, float], largest: flo
     if not mask.any():
         return 0.0
     deep = 1.0 / step[0] if step[0] < 1 / 0.3 else 0.0
-    depth = smooth(distance(mask > 0, step, largest / 2), (deep, 1.0, 1.0))
-    basins = find_basins((depth + 1) * mask, mask)
+    depth = smooth(distance(mask, step, largest / 2), (deep, 1.0, 1.0))
+    basins = find_basins(depth, mask, depth)
     order = np.argsort(basins.top[1:], kind="stable")
     mass = np.cumsum(basins.sums[1:, 0][order])
     middle = int(np.searchsorted(mass, mass[-1] / 2))

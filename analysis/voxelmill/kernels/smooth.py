@@ -28,7 +28,7 @@ def gaussian_weights(sigma: float) -> Int32:
     return np.asarray(weights, np.int32)
 
 
-def smooth(image: Int32, sigma: tuple[float, float, float]) -> Int32:
+def smooth(image: Int32, sigma: tuple[float, float, float], out: Int32 | None = None) -> Int32:
     """Smooth `image` with a Gaussian, in integers.
 
     Parameters
@@ -37,17 +37,27 @@ def smooth(image: Int32, sigma: tuple[float, float, float]) -> Int32:
         Values from ``-2**16`` to ``2**16``.
     sigma : tuple of float
         Standard deviation along z, y, x in voxels; 0 leaves an axis as it is.
+    out : (z, y, x) int32 array, optional
+        Memory to use, not that of `image`.
 
     Returns
     -------
     (z, y, x) int32 array
+        Rounded after each axis, in the order z, y, x.
     """
-    out = np.ascontiguousarray(image)
-    for axis, width in enumerate(sigma):
-        if width > 0 and out.shape[axis] > 1:
-            before = int(np.prod(out.shape[:axis]))
-            flat = out.reshape(before, out.shape[axis], -1)
-            out = _smooth_axis(flat, gaussian_weights(width)).reshape(image.shape)
+    z, y, x = (
+        gaussian_weights(width if n > 1 else 0.0)
+        for width, n in zip(sigma, image.shape, strict=True)
+    )
+    out = np.empty(image.shape, np.int32) if out is None else out
+    image = np.ascontiguousarray(image)
+    if z.size > 1:
+        planes = 1, image.shape[0], image[0].size
+        again = np.empty(image.shape, np.int32)
+        none = np.array([2**BITS], np.int32)
+        _smooth_rows(image.reshape(planes), z, none, again.reshape(planes))
+        image = again
+    _smooth_rows(image, y, x, out)
     return out
 
 
@@ -57,32 +67,53 @@ def reach(sigma: float) -> int:
 
 
 @kernel
-def _smooth_axis(image: Int32, weights: Int32) -> Int32:
-    """Smooth the middle axis of (a, n, b)."""
+def _smooth_rows(image: Int32, across: Int32, along: Int32, out: Int32) -> None:
+    """Smooth the middle axis of (a, n, b) with weights `across`, then the last with `along`."""
     outer, n, inner = image.shape
-    out = np.empty_like(image)
-    radius = weights.size - 1
-    total = np.empty(max(n, inner), np.int32)
-    line = np.empty(n + 2 * radius, np.int32)
+    far = along.size - 1
+    line = np.empty(inner + 2 * far, np.int32)
     for a in range(outer):
-        if inner == 1:
-            for i in range(n + 2 * radius):
-                line[i] = image[a, min(max(i - radius, 0), n - 1), 0]
-            for i in range(n):
-                total[i] = weights[0] * line[i + radius] + (1 << (BITS - 1))
-            for k in range(1, radius + 1):
-                for i in range(n):
-                    total[i] += weights[k] * (line[i + radius - k] + line[i + radius + k])
-            for i in range(n):
-                out[a, i, 0] = total[i] >> BITS
-            continue
         for i in range(n):
-            for j in range(inner):
-                total[j] = weights[0] * image[a, i, j] + (1 << (BITS - 1))
-            for k in range(1, radius + 1):
-                above, below = max(i - k, 0), min(i + k, n - 1)
-                for j in range(inner):
-                    total[j] += weights[k] * (image[a, above, j] + image[a, below, j])
-            for j in range(inner):
-                out[a, i, j] = total[j] >> BITS
-    return out
+            middle = line[far : far + inner]
+            _weigh_rows(image[a], i, across, middle)
+            if far == 0:
+                out[a, i] = middle
+                continue
+            line[:far] = line[far]
+            line[far + inner :] = line[far + inner - 1]
+            _weigh_line(line, along, out[a, i])
+
+
+@kernel
+def _weigh_rows(image: Int32, i: int, weights: Int32, out: Int32) -> None:
+    """Weighted mean of the rows around row `i`."""
+    n, inner = image.shape
+    here = image[i]
+    if weights.size == 1:
+        out[:] = here
+        return
+    for j in range(inner):
+        out[j] = weights[0] * here[j] + (1 << (BITS - 1))
+    for k in range(1, weights.size):
+        weight = weights[k]
+        above, below = image[max(i - k, 0)], image[min(i + k, n - 1)]
+        for j in range(inner):
+            out[j] += weight * (above[j] + below[j])
+    for j in range(inner):
+        out[j] >>= BITS
+
+
+@kernel
+def _weigh_line(line: Int32, weights: Int32, out: Int32) -> None:
+    """Weighted mean along a line that reaches out by the filter's radius at both ends."""
+    radius, inner = weights.size - 1, out.size
+    here = line[radius : radius + inner]
+    for j in range(inner):
+        out[j] = weights[0] * here[j] + (1 << (BITS - 1))
+    for k in range(1, weights.size):
+        weight = weights[k]
+        left, right = line[radius - k : radius - k + inner], line[radius + k : radius + k + inner]
+        for j in range(inner):
+            out[j] += weight * (left[j] + right[j])
+    for j in range(inner):
+        out[j] >>= BITS

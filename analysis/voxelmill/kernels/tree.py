@@ -24,51 +24,6 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 
 @kernel
-def moments(
-    basins: Int32, level: Int32, shape: tuple[int, int, int], n: int
-) -> tuple[Int64, Int64]:
-    """Sums over each basin.
-
-    Returns
-    -------
-    sums : (n + 1, 12) int64 array
-        Count; z, y, x; zz, yy, xx, zy, zx, yx; level and its square.
-    bounds : (n + 1, 6) int64 array
-        First and last index along z, y, x.
-    """
-    sums = np.zeros((n + 1, 12), np.int64)
-    bounds = np.empty((n + 1, 6), np.int64)
-    bounds[:, :3] = 2**31
-    bounds[:, 3:] = -1
-    nz, ny, nx = shape
-    p = -1
-    for z in range(nz):
-        for y in range(ny):
-            for x in range(nx):
-                p += 1
-                b = basins[p]
-                if b == 0:
-                    continue
-                s, box, v = sums[b], bounds[b], np.int64(max(level[p], 0))
-                s[0] += 1
-                s[1] += z
-                s[2] += y
-                s[3] += x
-                s[4] += z * z
-                s[5] += y * y
-                s[6] += x * x
-                s[7] += z * y
-                s[8] += z * x
-                s[9] += y * x
-                s[10] += v
-                s[11] += v * v
-                box[0], box[3] = min(box[0], z), max(box[3], z)
-                box[1], box[4] = min(box[1], y), max(box[4], y)
-                box[2], box[5] = min(box[2], x), max(box[5], x)
-    return sums, bounds
-
-
-@kernel
 def merge_tree(
     first: Int64, second: Int64, bounds: Int64, limit: Int64
 ) -> tuple[Int32, Int32, Int64]:

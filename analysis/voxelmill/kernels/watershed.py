@@ -1,6 +1,6 @@
 """From a relief to a tree of candidate objects and their measures: what `watershed` decides on.
 
-In: relief and intensity (z, y, x) int32, relief 0 in the background. Out: basins, the edges between
+In: heights and intensity (z, y, x) int32, and the mask of the objects. Out: basins, the edges between
 them, and for every pair of touching regions a few numbers that tell one object from two.
 """
 
@@ -10,8 +10,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from voxelmill.kernels.basins import contacts, neighbours, pad, rainfall
-from voxelmill.kernels.tree import moments
+from voxelmill.kernels.basins import rainfall
+from voxelmill.kernels.contacts import survey
+from voxelmill.plugin import Array
 
 Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
@@ -23,9 +24,9 @@ class Basins:
     """Basins of a relief and the edges between those that touch."""
 
     labels: Int32
-    """(z, y, x), padded: basin of each voxel, 0 = background."""
+    """(z, y, x): basin of each voxel, 0 = background."""
     sums: Int64
-    """(n + 1, 12): see `tree.moments`."""
+    """(n + 1, 12): see `contacts.survey`."""
     bounds: Int64
     """(n + 1, 6): boxes."""
     top: Int64
@@ -40,28 +41,23 @@ class Basins:
     """(e, 2): pairs of touching voxels, and the sum of their smaller intensities."""
 
 
-def find_basins(relief: Int32, image: Int32) -> Basins:
-    """Rainfall basins of `relief` with their sums over `image` and their edges."""
-    heights, levels = pad(relief), pad(image)
-    shape = heights.shape
-    flat, bright = heights.ravel(), levels.ravel()
-    basins, peaks = rainfall(flat, neighbours(shape))
-    pair, height, level = contacts(basins, flat, bright, neighbours(shape, forward=True))
-    order = np.lexsort((-height, pair))
-    pair, height, level = pair[order], height[order], level[order]
-    starts = np.flatnonzero(np.diff(pair, prepend=-1))
-    size = np.diff(starts, append=pair.size)
-    total = np.add.reduceat(level.astype(np.int64), starts) if starts.size else starts
-    sums, bounds = moments(basins, bright, shape, peaks.size)
+def find_basins(heights: Int32, mask: Array, image: Int32, out: Int32 | None = None) -> Basins:
+    """Rainfall basins of `heights` with their sums over `image` and their edges.
+
+    `out` is memory for the basins, as in `rainfall`. Peaks and saddles are heights above a ground
+    of -1, so that they are above 0.
+    """
+    basins, peaks = rainfall(heights, mask, out)
+    sums, bounds, pairs, edges = survey(basins, heights, image, peaks.size)
     return Basins(
-        labels=basins.reshape(shape),
+        labels=basins,
         sums=sums,
         bounds=bounds,
-        top=np.append(0, flat[peaks]).astype(np.int64),
-        first=pair[starts] >> 32,
-        second=pair[starts] & 0xFFFFFFFF,
-        saddle=height[starts].astype(np.int64),
-        border=np.stack([size, total], axis=1).astype(np.int64),
+        top=np.append(0, heights.reshape(-1)[peaks].astype(np.int64) + 1),
+        first=pairs >> 32,
+        second=pairs & 0xFFFFFFFF,
+        saddle=edges[:, 0] + 1,
+        border=edges[:, 1:],
     )
 
 
@@ -69,7 +65,7 @@ def roundness(sums: Int64) -> Float64:
     """Volume over that of the ellipsoid with the same second moments.
 
     1 for any ellipse, however long; less for what is not convex. From the integer sums of
-    `tree.moments`, (m, 12) to (m,).
+    `contacts.survey`, (m, 12) to (m,).
     """
     n = np.maximum(sums[:, 0], 1).astype(np.float64)
 

@@ -17,6 +17,13 @@ class Segmenter(Plugin):
     """A core voxel's object is the same for any block whose halo is at least ``halo``."""
     keeps_ids: ClassVar[bool] = False
     """Objects carry the ids of their seeds (field ``seeds`` names the set): no stitching."""
+    voxel_bytes: ClassVar[float] = 64.0
+    """Most bytes that a call allocates per voxel of `image`, its result included and `image` and
+    `seeds` not; ``fit``, per voxel of the overview. `voxelmill plan` predicts memory from it."""
+
+    connected: ClassVar[bool] = False
+    """Objects are the connected components (sharing a corner is enough) of what is labelled, which
+    ``halo`` makes exact: blocks join them whatever their size, and no seam can cut one."""
 
     def fit(self, overview: Pixels, spacing_um: Spacing) -> Self:
         """Estimate data-dependent numbers, once an image or plate; never per block.

@@ -7,14 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from voxelmill.kernels.histogram import Histogram, histogram
+from voxelmill.kernels.level import level, subtract_surface
 from voxelmill.kernels.levels import background, log_otsu
 from voxelmill.kernels.quantise import fit_scale, quantise
 from voxelmill.kernels.smooth import smooth
-from voxelmill.kernels.surface import fit_surface, floor_surface, subtract_surface, tiles
+from voxelmill.kernels.surface import fit_surface, floor_surface, tiles
 from voxelmill.plugin import Array, Index, NotFitted, Spacing
 from voxelmill.segmenters import Segmenter
 
 Int32: TypeAlias = NDArray[np.int32]
+Int64: TypeAlias = NDArray[np.int64]
+Mask: TypeAlias = NDArray[np.uint8]
 Grid: TypeAlias = tuple[tuple[tuple[int, ...], ...], ...]
 
 MOST_TILES = (8, 24, 24)
@@ -42,12 +46,12 @@ class Fitted(BaseModel):
     typical_um: float = Field(0.0, description="typical object diameter, µm; 0 = not measured")
 
 
-def permissive(values: Int32, share: float = SHARE) -> float:
+def permissive(seen: Histogram, share: float = SHARE) -> float:
     """`share` of log-Otsu's height above the background; in an empty image, outliers only."""
-    if not values.size:
+    if not seen.counts.size:
         return 1.0
-    centre, noise = background(values)
-    cut = log_otsu(values, centre)
+    centre, noise = background(seen)
+    cut = log_otsu(seen, centre)
     return centre + max(share * (cut - centre), SNR * max(noise, 1.0))
 
 
@@ -76,7 +80,7 @@ class Levelled(Segmenter):
         self,
         overview: Array,
         spacing_um: Spacing,
-        cut: Callable[[Int32], float],
+        cut: Callable[[Histogram], float],
         value: float | None,
     ) -> Self:
         """Fit with a flat background and the threshold `cut`, or the grey value `value`."""
@@ -96,10 +100,9 @@ class Levelled(Segmenter):
         if self.fitted is None:
             raise NotFitted(f"{type(self).__name__}: no fitted numbers. Call fit first.")
         fit = self.fitted
-        values = quantise(image, fit.offset, fit.gain)
         grid = np.array(fit.background, np.int32)
-        above = subtract_surface(values, grid, fit.tile_um, spacing_um, self.origin)
-        return above, fit.threshold
+        scale = fit.offset, fit.gain
+        return level(image, scale, grid, fit.tile_um, spacing_um, self.origin), fit.threshold
 
 
 class Sized(Levelled):
@@ -153,7 +156,7 @@ def fit_levels(
     overview: Array,
     spacing_um: Spacing,
     tile_um: float | None = None,
-    cut: Callable[[Int32], float] = permissive,
+    cut: Callable[[Histogram], float] = permissive,
 ) -> Fitted:
     """Fit scale, background and threshold on one channel of an overview.
 
@@ -183,12 +186,12 @@ def fit_levels(
         grid = floor_surface(values, valid, counts)
         for _ in range(2):
             above = subtract_surface(values, grid, size, spacing_um, (0, 0, 0))
-            grid = fit_surface(values, valid & (above <= cut(above[valid])), counts)
+            grid = fit_surface(values, valid & (above <= cut(histogram(above, valid))), counts)
         above = subtract_surface(values, grid, size, spacing_um, (0, 0, 0))
     return Fitted(
         offset=offset,
         gain=gain,
-        threshold=round(cut(above[valid])),
+        threshold=round(cut(histogram(above, valid))),
         tile_um=size,
         background=tuple(tuple(tuple(int(v) for v in row) for row in plane) for plane in grid),
     )

@@ -13,12 +13,13 @@ from pydantic import Field, model_validator
 
 from voxelmill.kernels.distance import STEPS, distance
 from voxelmill.kernels.grow import grow, step_lengths
+from voxelmill.kernels.histogram import Histogram
+from voxelmill.kernels.holes import fill_holes
 from voxelmill.kernels.levels import background, log_otsu, otsu
-from voxelmill.kernels.outline import fill_holes
 from voxelmill.kernels.quantise import SPAN
 from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.plugin import BadInput, Index, Labels, Pixels, Spacing
-from voxelmill.segmenters._sized import SNR, Int32, Levelled
+from voxelmill.segmenters._sized import SNR, Levelled
 
 DISTANCE_UM = 15.0
 UNIT = 16
@@ -34,6 +35,7 @@ class Propagate(Levelled):
     """Cells around nuclei: each seed becomes one object with the same id."""
 
     keeps_ids: ClassVar[bool] = True
+    voxel_bytes: ClassVar[float] = 24.0
     kind: Literal["propagate"] = "propagate"
     seeds: str = Field(description="object set to grow from")
     max_distance_um: float | None = Field(
@@ -76,11 +78,11 @@ class Propagate(Levelled):
         """Fit the integer scale and the threshold of the foreground."""
         return self.fit_flat(overview[0], spacing_um, self._cut, self.value)
 
-    def _cut(self, values: Int32) -> float:
-        if not values.size:
+    def _cut(self, seen: Histogram) -> float:
+        if not seen.counts.size:
             return 1.0
-        centre, noise = background(values)
-        level = otsu(values) if self.method == "otsu" else log_otsu(values, centre)
+        centre, noise = background(seen)
+        level = otsu(seen) if self.method == "otsu" else log_otsu(seen, centre)
         return max(level, centre + SNR * max(noise, 1.0))
 
     def halo(self, spacing_um: Spacing) -> Index:

@@ -10,19 +10,19 @@ import numpy as np
 from pydantic import Field
 
 from voxelmill.kernels.components import boxes, components
+from voxelmill.kernels.histogram import Histogram
 from voxelmill.kernels.levels import background, li, log_otsu, otsu
-from voxelmill.kernels.outline import fill_holes
+from voxelmill.kernels.holes import fill_holes
 from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
-from voxelmill.segmenters._sized import HOLE, SNR, Int32, Sized
+from voxelmill.segmenters._sized import HOLE, SNR, Sized
 
 
 class Threshold(Sized):
-    """Everything brighter than one threshold: well separated objects, spots, tissue.
+    """Everything brighter than one threshold: well separated objects, spots, tissue of any size."""
 
-    Components larger than the halo are cut alike in all blocks, and joined by the engine.
-    """
-
+    connected: ClassVar[bool] = True
+    voxel_bytes: ClassVar[float] = 18.0
     kind: Literal["threshold"] = "threshold"
     method: Literal["otsu", "log-otsu", "li"] = Field(
         "otsu", description="how the threshold is fitted on the overview"
@@ -41,14 +41,14 @@ class Threshold(Sized):
         """Fit the integer scale, and the threshold unless a `value` is given."""
         return self.fit_flat(overview[0], spacing_um, self._cut, self.value)
 
-    def _cut(self, values: Int32) -> float:
-        if not values.size:
+    def _cut(self, seen: Histogram) -> float:
+        if not seen.counts.size:
             return 1.0
-        centre, noise = background(values)
+        centre, noise = background(seen)
         if self.method == "log-otsu":
-            level = log_otsu(values, centre)
+            level = log_otsu(seen, centre)
         else:
-            level = otsu(values) if self.method == "otsu" else li(values)
+            level = otsu(seen) if self.method == "otsu" else li(seen)
         return max(level, centre + SNR * max(noise, 1.0))
 
     def halo(self, spacing_um: Spacing) -> Index:

@@ -19,15 +19,26 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from voxelmill.kernels.basins import unpad
 from voxelmill.kernels.distance import STEPS, distance
-from voxelmill.kernels.outline import fill_holes, largest_pieces, peel
+from voxelmill.kernels.holes import fill_holes
+from voxelmill.kernels.light import add_light, relabel
+from voxelmill.kernels.outline import edge_levels, peel
+from voxelmill.kernels.pieces import largest_pieces
 from voxelmill.kernels.size import typical_diameter
 from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.kernels.tree import gather, highest, lift, merge_tree, select
-from voxelmill.kernels.watershed import Pairs, find_basins, weigh
+from voxelmill.kernels.watershed import Basins, Pairs, find_basins, weigh
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
-from voxelmill.segmenters._sized import HOLE, TILE_DIAMETERS, Int32, Sized, at_value, fit_levels
+from voxelmill.segmenters._sized import (
+    HOLE,
+    TILE_DIAMETERS,
+    Int32,
+    Int64,
+    Mask,
+    Sized,
+    at_value,
+    fit_levels,
+)
 
 MOST, NEAR, REFIT = 4.0, 1.1, 1.3
 """The diameter is adapted by at most MOST, and to within a factor NEAR of the one measured."""
@@ -38,6 +49,7 @@ WEIGHTS = (-22.15, 5.67, 10.8, 19.37, 9.28, -5.81, -1.49, -0.41)
 class Watershed(Sized):
     """Round objects, touching or not, dim or bright: nuclei."""
 
+    voxel_bytes: ClassVar[float] = 27.0
     kind: Literal["watershed"] = "watershed"
     adapt: bool = Field(
         True, description="adapt to objects far from the diameter, as measured on the overview"
@@ -87,7 +99,7 @@ class Watershed(Sized):
         if not self.adapt:
             return fitted
         above, threshold = fitted.levels(overview[0], spacing_um)
-        mask = (smooth(above, (0.0, 0.7, 0.7)) > threshold).astype(np.int32)
+        mask = (smooth(above, (0.0, 0.7, 0.7)) > threshold).view(np.uint8)
         step = (spacing_um[0] / spacing_um[2], spacing_um[1] / spacing_um[2], 1.0)
         found = typical_diameter(mask, step, MOST * expected / spacing_um[2]) * spacing_um[2]
         return fitted.model_copy(update={"fitted": fit.model_copy(update={"typical_um": found})})
@@ -119,30 +131,40 @@ class Watershed(Sized):
         """Segment one block; see the module's text for the stages."""
         above, threshold = self.levels(image[0], spacing_um)
         bright = smooth(above, self.sigma(self.SMOOTH, spacing_um, 0.7))
-        mask = (bright > threshold).astype(np.int32)
+        mask = (bright > threshold).view(np.uint8)
         if not mask.any():
-            return mask
+            return np.zeros(mask.shape, np.int32)
         flat = mask.shape[0] == 1
         volume = self.volume(flat, spacing_um)
-        mask = fill_holes(mask, *self.holes(flat, spacing_um))
-        around = self._brightness(mask, bright, spacing_um)
-        mask = majority(peel(mask, bright < self.RIM * self.outline * around))
-        objects = self._objects(mask, bright, around, volume, spacing_um)
-        own = _own_level(objects, bright)
-        objects = peel(objects, bright < self.outline * own[objects])
-        objects = without_edge(objects, bright, own, self.FAINT)
-        ids, _ = largest_pieces(objects, int(self.smallest * volume))
+        fill_holes(mask, *self.holes(flat, spacing_um))
+        basins, around = self._brightness(mask, bright, above, spacing_um)
+        least = np.ceil(self.RIM * self.outline * around).astype(np.int32)
+        peel(mask, bright, basins.labels, least)
+        mask = majority(mask)
+        work = above, basins.labels
+        objects, own = self._objects(mask, bright, around, volume, work, spacing_um)
+        peel(objects, bright, objects, np.ceil(self.outline * own).astype(np.int32))
+        count, level = edge_levels(objects, bright, own.size - 1)
+        wanted = level <= self.FAINT * own.astype(np.float64) * count
+        ids, _ = largest_pieces(objects, max(int(self.smallest * volume), 1), wanted, work[1])
         return ids
 
-    def _relief(self, mask: Int32, spacing_um: Spacing) -> Int32:
-        """Smoothed distance map in 1/64 of a voxel along x."""
+    def _depth(self, mask: Mask, spacing_um: Spacing) -> Int32:
+        """Distance map in 1/64 of a voxel along x."""
         step = (spacing_um[0] / spacing_um[2], spacing_um[1] / spacing_um[2], 1.0)
         cap = self.CAP * self.diameter(spacing_um) / spacing_um[2]
-        return smooth(distance(mask > 0, step, cap), self.sigma(self.RELIEF, spacing_um, 0.7))
+        return distance(mask, step, cap)
 
-    def _brightness(self, mask: Int32, bright: Int32, spacing_um: Spacing) -> Int32:
-        """Brightness of the coarse basin around each voxel, (z, y, x)."""
-        basins = find_basins((self._relief(mask, spacing_um) + 1) * mask, bright)
+    def _relief(self, depth: Int32, spacing_um: Spacing, out: Int32) -> Int32:
+        """The same smoothed."""
+        return smooth(depth, self.sigma(self.RELIEF, spacing_um, 0.7), out)
+
+    def _brightness(
+        self, mask: Mask, bright: Int32, work: Int32, spacing_um: Spacing
+    ) -> tuple[Basins, Int64]:
+        """Coarse basins, and the brightness of the coarse object that each lies in, (n + 1,)."""
+        depth = self._depth(mask, spacing_um)
+        basins = find_basins(self._relief(depth, spacing_um, work), mask, bright, depth)
         lower = np.minimum(basins.top[basins.first], basins.top[basins.second])
         weight = basins.saddle / lower
         order = np.lexsort((basins.second, basins.first, -weight))
@@ -153,18 +175,23 @@ class Watershed(Sized):
         )
         sums = gather(basins.sums, children)
         chosen = select(parent, np.ones(parent.size, bool), basins.top.size - 1)
-        level = sums[:, 11] // np.maximum(sums[:, 10], 1)
-        return unpad(level[chosen].astype(np.int32)[basins.labels])
+        return basins, _own_level(sums)[chosen]
 
     def _objects(
-        self, mask: Int32, bright: Int32, around: Int32, volume: float, spacing_um: Spacing
-    ) -> Labels:
-        """Split the mask into objects by the tree of merges."""
+        self,
+        mask: Mask,
+        bright: Int32,
+        around: Int64,
+        volume: float,
+        memory: tuple[Int32, Int32],
+        spacing_um: Spacing,
+    ) -> tuple[Labels, Int64]:
+        """Split the mask into objects by the tree of merges; and the own level of each."""
         height = self.BRIGHT * self.diameter(spacing_um) / spacing_um[2] * STEPS
-        share = np.clip(bright, 0, None) * height / np.maximum(around, 1)
-        light = np.minimum(share, 1.5 * height).astype(np.int32) * mask
-        light = smooth(light, self.sigma(self.RELIEF, spacing_um, 0.7))
-        basins = find_basins((self._relief(mask, spacing_um) + light + 1) * mask, bright)
+        work, groups = memory
+        depth = self._depth(mask, spacing_um)
+        add_light(depth, mask, bright, groups, height / np.maximum(around, 1), int(1.5 * height))
+        basins = find_basins(self._relief(depth, spacing_um, work), mask, bright, depth)
         a, b, n = basins.first, basins.second, basins.top.size - 1
         lower = np.minimum(basins.top[a], basins.top[b])
         edges = Pairs(basins.sums[a], basins.sums[b], basins.border, basins.saddle, lower)
@@ -180,38 +207,19 @@ class Watershed(Sized):
         merges = Pairs(sums[left], sums[right], border[n + 1 :], saddle, lower)
         together = weigh(merges.features(volume), WEIGHTS) > 0
         chosen = select(parent, np.append(np.ones(n + 1, bool), together), n)
-        return np.ascontiguousarray(unpad(chosen[basins.labels]))
+        relabel(basins.labels, chosen)
+        return basins.labels, _own_level(sums)
 
 
-def majority(mask: Int32) -> Int32:
+def majority(mask: Mask) -> Mask:
     """Median over 3 by 3 in each plane."""
-    return np.stack([cv2.medianBlur(p.astype(np.uint8), 3) for p in mask]).astype(np.int32)
+    out = np.empty_like(mask)
+    for plane, smoothed in zip(mask, out, strict=True):
+        cv2.medianBlur(plane, 3, smoothed)
+    return out
 
 
-def without_edge(objects: Labels, bright: Int32, own: Int32, most: float) -> Labels:
-    """Drop objects whose edge is on average brighter than `most` of their own level.
-
-    The edge are voxels with a neighbour in the plane that is not of the object; the image's end
-    is none. 99.9 % of the matched objects of the training set have an edge below 0.86.
-    """
-    edge = np.zeros(objects.shape, bool)
-    for axis in (1, 2):
-        one, other = np.moveaxis(objects, axis, 0)[1:], np.moveaxis(objects, axis, 0)[:-1]
-        differ = one != other
-        np.moveaxis(edge, axis, 0)[1:] |= differ
-        np.moveaxis(edge, axis, 0)[:-1] |= differ
-    found = objects[edge]
-    count = np.bincount(found, minlength=own.size)
-    level = np.bincount(found, np.maximum(bright[edge], 0), own.size)
-    keep = level <= most * own.astype(np.float64) * count
-    return np.where(keep[objects], objects, 0).astype(np.int32)
-
-
-def _own_level(objects: Labels, bright: Int32) -> Int32:
-    """Contraharmonic mean of the brightness in each object (dim rims hardly count)."""
-    count = int(objects.max())
-    values = np.maximum(bright, 0).astype(np.float64).ravel()
-    flat = objects.ravel()
-    total = np.bincount(flat, values, count + 1)
-    square = np.bincount(flat, values * values, count + 1)
-    return np.asarray(np.floor(square / np.maximum(total, 1)), np.int32)
+def _own_level(sums: Int64) -> Int64:
+    """Contraharmonic mean of the brightness of each region (dim rims hardly count)."""
+    level: Int64 = sums[:, 11] // np.maximum(sums[:, 10], 1)
+    return level

@@ -5,26 +5,25 @@ In: batch file, record and index of *segment*, settings ``features``. Out:
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from numpy.typing import NDArray
 
 from voxelmill.blocks import Grid
 from voxelmill.config import Settings
 from voxelmill.ends import StoreTarget
 from voxelmill.ledger import digest, write_json
-from voxelmill.measurement import MeasureTask, measure_block, owners
-from voxelmill.objecttable import object_table
+from voxelmill.measurement import MeasureTask, Owners, measure_block
+from voxelmill.objectindex import Place, read_index
+from voxelmill.objecttable import Measured, ObjectTable, write_objects
 from voxelmill.plugin import BadInput
-from voxelmill.stages import INDEX_COLUMNS, Frame
+from voxelmill.stages import Frame
 from voxelmill.steps.work import Execution, Opened, Work, record, start
+from voxelmill.stitch import Ints
 from voxelmill.store.read import Image
-from voxelmill.tables import read_table
 
 
 def measure(
@@ -50,23 +49,25 @@ def measure(
             for o in work.images
             if o not in [u for u, _ in usable]
         }
-        index = _index(work)
-        tasks = {k: t for o, i in usable for k, t in _tasks(work, o, i, index).items()}
+        keys = {(o.item.path, t) for o, image in usable for t in range(image.shape[0])}
+        owners, seams = _owners(work, usable, keys)
+        tasks = {k: t for o, i in usable for k, t in _tasks(work, o, i, owners).items()}
         outcomes = work.pool.run(
             "measure", measure_block, {k: (t,) for k, t in tasks.items()}, work.ledger
         )
         for key, outcome in outcomes.items():
             if outcome.reason is not None:
                 refused.setdefault(key.rsplit("@", 2)[0], outcome.reason)
-        done = [(o, i) for o, i in usable if o.item.path not in refused]
-        items = [(o.item, image) for o, image in done]
-        tables = {
-            name: object_table(work.batch, settings, name, items, index, _files(tasks, done))
+        done = [(o.item, i) for o, i in usable if o.item.path not in refused]
+        counts = {
+            name: write_objects(
+                work.layout.objects(name, work.batch.name),
+                ObjectTable(work.batch, work.settings, name),
+                done,
+                Measured(_by_frame(tasks), seams),
+            )
             for name in settings.objects
         }
-        counts = {}
-        for name, table in tables.items():
-            counts[name] = table.write(work.layout.objects(name, work.batch.name))
         images: dict[str, Any] = {
             o.item.path: {"status": "quarantined", "reason": refused[o.item.path]}
             if o.item.path in refused
@@ -77,49 +78,47 @@ def measure(
         work.ledger.discard()
 
 
-def _index(work: Work) -> dict[tuple[str, int, str], NDArray[np.int64]]:
-    """Rows of `INDEX_COLUMNS` by image, time point and object set."""
-    table = read_table(work.layout.index(work.batch.name))
-    rows = np.stack([table[c] for c in INDEX_COLUMNS], axis=1).astype(np.int64)
-    keys = list(zip(table["image"], table["t"].tolist(), table["set"], strict=True))
-    starts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
-    edges = [*starts, len(keys)]
-    return {keys[a]: rows[a:b] for a, b in pairwise(edges)}
+def _owners(
+    work: Work, usable: Sequence[tuple[Opened, Image]], keys: Container[tuple[str, int]]
+) -> tuple[dict[tuple[str, int], Owners], dict[Place, Ints]]:
+    """Which block owns which objects, and the ids of those that a seam may have cut."""
+    size = work.execution.blocks
+    owners: dict[tuple[str, int], Owners] = {}
+    for opened, image in usable:
+        z, y, x = image.shape[2:]
+        grid = Grid((z, y, x), (size.depth, size.size, size.size))
+        owners |= {(opened.item.path, t): Owners(grid) for t in range(image.shape[0])}
+    seams: dict[Place, Ints] = {}
+    for (path, t, name), rows in read_index(work.layout.index(work.batch.name)):
+        if (path, t) in keys and name in work.settings.objects:
+            owners[path, t].add(name, rows)
+            flagged = rows[rows[:, -1] > 0, 0]
+            seams[path, t, name] = np.append(seams.get((path, t, name), flagged[:0]), flagged)
+    return owners, seams
 
 
 def _tasks(
-    work: Work,
-    opened: Opened,
-    image: Image,
-    index: Mapping[tuple[str, int, str], NDArray[np.int64]],
+    work: Work, opened: Opened, image: Image, owners: Mapping[tuple[str, int], Owners]
 ) -> dict[str, MeasureTask]:
-    times, _, *space = image.shape
-    size = work.execution.blocks
-    grid = Grid((space[0], space[1], space[2]), (size.depth, size.size, size.size))
-    target = StoreTarget(str(work.layout.labels), opened.item.path, grid.shape)
+    z, y, x = image.shape[2:]
+    target = StoreTarget(str(work.layout.labels), opened.item.path, (z, y, x))
     tasks = {}
-    for t in range(times):
+    for t in range(image.shape[0]):
         key = f"{opened.item.path}@{t}"
         frame = Frame(key, work.source(image), target, t)
-        here = {
-            s: index[k] for s in work.settings.objects if (k := (opened.item.path, t, s)) in index
-        }
-        for block, owned in owners(here, grid).items():
+        for block, owned in owners[opened.item.path, t].blocks().items():
             name = f"{key}@{','.join(map(str, block))}"
-            file = work.ledger.folder / f"{quote(name, safe='')}.npz"
+            file = work.ledger.folder / f"{quote(name, safe='')}.measured"
             features = tuple(work.settings.features)
-            tasks[name] = MeasureTask(frame, image.channels, features, tuple(owned), str(file))
+            tasks[name] = MeasureTask(
+                frame, image.channels, features, tuple(owned), str(file), block[0 if z > 1 else 1]
+            )
     return tasks
 
 
-def _files(
-    tasks: Mapping[str, MeasureTask], done: Sequence[tuple[Opened, Image]]
-) -> dict[tuple[str, int], list[str]]:
-    """Files of measured blocks by image and time point."""
-    files: dict[tuple[str, int], list[str]] = {}
-    paths = {o.item.path for o, _ in done}
+def _by_frame(tasks: Mapping[str, MeasureTask]) -> dict[tuple[str, int], list[MeasureTask]]:
+    """Tasks by image and time point."""
+    found: dict[tuple[str, int], list[MeasureTask]] = {}
     for key, task in tasks.items():
-        path = key.rsplit("@", 2)[0]
-        if path in paths:
-            files.setdefault((path, task.frame.t), []).append(task.file)
-    return files
+        found.setdefault((key.rsplit("@", 2)[0], task.frame.t), []).append(task)
+    return found

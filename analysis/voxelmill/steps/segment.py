@@ -5,21 +5,21 @@ In: batch file, settings ``objects``. Out: ``labels.ome.zarr/<image>/labels/<set
 """
 
 import os
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from voxelmill.config import Segmented, Settings
 from voxelmill.configfile import is_url
 from voxelmill.ends import StoreTarget
-from voxelmill.engine import Engine, Result
+from voxelmill.engine import Engine, Found, Result
 from voxelmill.ledger import write_json
-from voxelmill.stages import INDEX_COLUMNS, Frame
+from voxelmill.objectindex import Place, Rows, write_index
+from voxelmill.stages import Frame
 from voxelmill.steps.work import Execution, Opened, Work, channel_index, record, start
-from voxelmill.store.labels import create_labels, labels_digest
+from voxelmill.store.labels import create_labels
 from voxelmill.store.read import Image
-from voxelmill.tables import write_table
 
 
 def segment(batch_file: Path, out: Path, settings: Settings, execution: Execution) -> None:
@@ -44,7 +44,7 @@ def segment(batch_file: Path, out: Path, settings: Settings, execution: Executio
         engine = Engine(work.pool, work.ledger, execution.blocks)
         result = engine.segment(frames, settings.objects, settings.order(), channels)
         images = {o.item.path: _image_record(work, o, result) for o in work.images}
-        _write_index(work, images, result)
+        write_index(work.layout.index(work.batch.name), _portions(work, images, result))
         write_json(out, record(work, "segment", images))
         work.ledger.discard()
 
@@ -100,38 +100,29 @@ def _image_record(work: Work, opened: Opened, result: Result) -> dict[str, Any]:
         StoreTarget(str(work.layout.labels), path, (1, 1, 1)).remove()
         return {"status": "quarantined", "reason": reason}
     sets = {
-        name: {
-            "counts": [len(result.found[key, name].index) for key in keys],
-            "fitted": [dict(result.found[key, name].fitted) for key in keys],
-            "seams": [int(result.found[key, name].index[:, -1].sum()) for key in keys],
-            "sha256": labels_digest(str(work.layout.labels), path, name),
-        }
+        name: _set_record([result.found[key, name] for key in keys])
         for name in work.settings.objects
     }
     return {"status": "ok", "input": opened.digest, "objects": sets}
 
 
-def _write_index(work: Work, images: dict[str, Any], result: Result) -> None:
-    columns: dict[str, list[Any]] = {"image": [], "t": [], "set": []}
-    tables = [np.zeros((0, len(INDEX_COLUMNS)), np.int64)]
+def _set_record(frames: Sequence[Found]) -> dict[str, Any]:
+    """What the record says of one object set, one entry a time point."""
+    return {
+        "counts": [found.objects.count for found in frames],
+        "fitted": [dict(found.fitted) for found in frames],
+        "seams": [found.objects.seams for found in frames],
+        "longest": [list(found.objects.longest) for found in frames],
+        "sha256": sha256("".join(found.digest for found in frames).encode()).hexdigest(),
+    }
+
+
+def _portions(work: Work, images: dict[str, Any], result: Result) -> Iterator[tuple[Place, Rows]]:
+    """Rows of the index in its order."""
     for opened in work.images:
         if images[opened.item.path]["status"] != "ok" or opened.image is None:
             continue
         for name in work.settings.objects:
             for t in range(opened.image.shape[0]):
-                index = result.found[_key(opened, t), name].index
-                tables.append(index)
-                columns["image"] += [opened.item.path] * len(index)
-                columns["t"] += [t] * len(index)
-                columns["set"] += [name] * len(index)
-    numbers = np.concatenate(tables)
-    rows = dict(zip(INDEX_COLUMNS, numbers.T, strict=True))
-    write_table(
-        work.layout.index(work.batch.name),
-        {
-            "image": columns["image"],
-            "t": np.asarray(columns["t"], np.int64),
-            "set": columns["set"],
-            **rows,
-        },
-    )
+                for rows in result.found[_key(opened, t), name].objects:
+                    yield (opened.item.path, t, name), rows

@@ -25,6 +25,7 @@ RETRY: Any = {
 }
 """How often, and how long, a request that fails for a passing reason is made again."""
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -45,6 +46,18 @@ class HttpObjects:
     def get_range(self, key: str, start: int, length: int) -> bytes | None:
         """Body of a GET with a Range header; None on 404."""
         return self._ask(key, lambda store: bytes(store.get_range(key, start=start, length=length)))
+
+    def get_tail(self, key: str, length: int) -> bytes | None:
+        """Body of a GET with a Range header for the last bytes; None on 404."""
+        options: Any = {"range": {"suffix": length}}
+        return self._ask(key, lambda store: bytes(store.get(key, options=options).bytes()))
+
+    def stamp(self, key: str) -> tuple[int, ...] | None:
+        """Nothing: asking would cost a request for each chunk."""
+
+    def each(self, work: Callable[[S], T], items: Sequence[S]) -> list[T]:
+        """Do `work`, which makes requests, for all items side by side."""
+        return _side_by_side(work, items)
 
     def sizes(self, prefix: str, keys: Iterable[str]) -> dict[str, int]:
         """Size in bytes of each of `keys` under `prefix` that is stored; one HEAD each."""
@@ -78,7 +91,7 @@ def _http_store(url: str) -> "HTTPStore":
     return HTTPStore.from_url(url, client_options=options, retry_config=RETRY)
 
 
-def _side_by_side(ask: Callable[[str], T], keys: Sequence[str]) -> list[T]:
+def _side_by_side(ask: Callable[[S], T], keys: Sequence[S]) -> list[T]:
     if len(keys) < 2:
         return [ask(key) for key in keys]
     with ThreadPoolExecutor(min(CONNECTIONS, len(keys))) as pool:

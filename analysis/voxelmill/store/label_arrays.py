@@ -1,49 +1,51 @@
-"""The zarr arrays of one label image: their metadata, and boxes of them in and out.
+"""The arrays of one label image: their metadata, and boxes of them in and out.
 
 What ``labels`` stands on; here (z, y, x) meets the axes that the arrays on disk have.
 """
 
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Self
 
 import numpy as np
-import zarr
-from zarr.abc.buffer import Buffer
-from zarr.codecs import ZstdCodec
-from zarr.storage import MemoryStore
 
-from voxelmill.blocks import Box, Grid
+from voxelmill.blocks import Block, Box, Grid
+from voxelmill.ngff.arrayinfo import ArrayInfo
+from voxelmill.ngff.arrays import parse_array
 from voxelmill.plugin import Index, Labels, StoreUnavailable
-from voxelmill.store.documents import local_store
+from voxelmill.store.checks import Checks
+from voxelmill.store.chunks import StoredArray
+from voxelmill.store.documents import write_bytes
+from voxelmill.store.http import reason
 from voxelmill.store.label_layout import Level, label_levels
-
-LOST = -1
-"""Fill value: what a voxel reads as when its chunk is not there."""
-
-ZarrArray: TypeAlias = zarr.Array[Any]
+from voxelmill.store.shard_file import Sample, encode_shard
 
 
-def array_document(axes: str, times: int, level: Level) -> bytes:
-    """Metadata (``zarr.json``) of one level, as zarr writes them."""
-    of = {
-        "shape": {"t": times, **dict(zip("zyx", level.shape, strict=True))},
-        "chunks": {"t": 1, **dict(zip("zyx", level.chunk, strict=True))},
-        "shards": {"t": 1, **dict(zip("zyx", level.shard, strict=True))},
-    }
-    shape, chunks, shards = (tuple(lengths[a] for a in axes) for lengths in of.values())
-    files: dict[str, Buffer] = {}
-    zarr.create_array(
-        MemoryStore(files),
-        shape=shape,
-        chunks=chunks,
-        shards=shards,
-        dtype="int32",
-        fill_value=LOST,
-        compressors=ZstdCodec(level=1),
-        dimension_names=list(axes),
-    )
-    return files["zarr.json"].to_bytes()
+@dataclass(frozen=True)
+class Written:
+    """What one call wrote: bytes, and the SHA-256 of the files' contents one after the other."""
+
+    bytes: int
+    digest: str
+
+
+class Tally:
+    """Counts what is written."""
+
+    def __init__(self) -> None:
+        self._bytes, self._sha256 = 0, hashlib.sha256()
+
+    def add(self, content: bytes) -> None:
+        """Count the content of one file."""
+        self._bytes += len(content)
+        self._sha256.update(content)
+
+    def written(self) -> Written:
+        """All so far."""
+        return Written(self._bytes, self._sha256.hexdigest())
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class LabelArrays:
     """An opened label image."""
 
     place: Path
-    arrays: tuple[ZarrArray, ...]
+    paths: tuple[str, ...]
+    arrays: tuple[ArrayInfo, ...]
     levels: tuple[Level, ...]
 
     @classmethod
@@ -63,17 +66,17 @@ class LabelArrays:
         StoreUnavailable
             There is none, or not a whole one.
         """
-        store = local_store(place)
         try:
-            ome: Any = zarr.open_group(store, mode="r+", zarr_format=3).attrs["ome"]
-            paths = [str(d["path"]) for d in ome["multiscales"][0]["datasets"]]
-            arrays = [zarr.open_array(store, path=p, mode="r+", zarr_format=3) for p in paths]
-        except (FileNotFoundError, KeyError) as e:
+            ome = json.loads((place / "zarr.json").read_bytes())["attributes"]["ome"]
+            paths = tuple(str(d["path"]) for d in ome["multiscales"][0]["datasets"])
+            documents = [(place / path / "zarr.json").read_bytes() for path in paths]
+            arrays = tuple(parse_array(d, "0.5", str(place)) for d in documents)
+        except (OSError, KeyError, ValueError) as e:
             raise StoreUnavailable(
                 f"{place}: no label image, or not a whole one. Run the segment step again."
             ) from e
         shapes = [_spatial(a) for a in arrays]
-        return cls(place, tuple(arrays), tuple(label_levels(shapes[0], shapes)))
+        return cls(place, paths, arrays, tuple(label_levels(shapes[0], shapes)))
 
     @property
     def times(self) -> int:
@@ -81,14 +84,45 @@ class LabelArrays:
         array = self.arrays[0]
         return array.shape[0] if "t" in _names(array) else 1
 
-    def put(self, level: int, t: int, box: Box, labels: Labels) -> int:
-        """Write whole shards of one level anew; return the bytes they take."""
-        files = self._files(level, t, box)
-        for file in files:
-            file.unlink(missing_ok=True)
-        array = self.arrays[level]
-        array[_selection(array, t, box, (1, 1, 1))] = labels.reshape(_kept(array, labels.shape))
-        return sum(file.stat().st_size for file in files)
+    def put_shard(self, t: int, shard: Block, labels: Labels, tally: Tally) -> None:
+        """Write one shard of level 0 and what it covers of all levels that are not coarse."""
+        fine = [(n, v) for n, v in enumerate(self.levels) if n and not v.coarse]
+        covered = {n: v.covered(shard.core) for n, v in fine}
+        samples = [Sample(v.factor, np.empty(covered[n].shape, np.int32)) for n, v in fine]
+        self._write(0, t, shard.index, labels, tally, samples)
+        for (number, _), sample in zip(fine, samples, strict=True):
+            if sample.labels.size:
+                self.put(number, t, covered[number], sample.labels, tally)
+
+    def put(self, level: int, t: int, box: Box, labels: Labels, tally: Tally) -> None:
+        """Write whole shards of one level."""
+        plan = self.levels[level]
+        for shard in Grid(plan.shape, plan.shard).touching(box):
+            self._write(level, t, shard.index, labels[shard.core.within(box).slices], tally)
+
+    def _write(
+        self,
+        level: int,
+        t: int,
+        shard: Index,
+        labels: Labels,
+        tally: Tally,
+        samples: Sequence[Sample] = (),
+    ) -> None:
+        """Write one shard; it appears under its name when it is complete."""
+        plan = self.levels[level]
+        content = encode_shard(labels, plan.shard, plan.chunk, str(self.place), samples)
+        write_bytes(self._file(level, t, shard), content)
+        tally.add(content)
+
+    def sweep(self, t: int) -> None:
+        """Remove what killed writers of time point `t` left; none may be at work."""
+        for level, path in enumerate(self.paths):
+            folder = self.place / path / "c"
+            if "t" in _names(self.arrays[level]):
+                folder /= str(t)
+            for partial in folder.rglob(".*.partial"):
+                partial.unlink(missing_ok=True)
 
     def get(self, level: int, t: int, box: Box, step: Index = (1, 1, 1)) -> Labels:
         """Read a box of one level, or of the level that is it taken in strides of `step`.
@@ -99,48 +133,32 @@ class LabelArrays:
             A chunk is absent or damaged.
         """
         array = self.arrays[level]
-        selection = _selection(array, t, box, step)
+        picks = {"t": range(t, t + 1)}
+        for axis, start, stop, stride in zip("zyx", box.start, box.stop, step, strict=True):
+            picks[axis] = range(start * stride, (stop - 1) * stride + 1, stride)
+        checks = Checks(array, self.paths[level], str(self.place), sparse=False)
+        where = f"in {box.start}-{box.stop}. Run the segment step again."
         try:
-            found = np.asarray(array[selection], dtype=np.int32).reshape(box.shape)
+            stored = StoredArray(str(self.place), checks)
+            found = np.asarray(stored.read([picks[n] for n in _names(array)]), dtype=np.int32)
+        except StoreUnavailable as e:
+            raise StoreUnavailable(f"{str(e).partition(';')[0]} {where}") from e
         except (ValueError, RuntimeError, OSError) as e:
-            raise self._damaged(level, box, str(e)) from e
+            raise StoreUnavailable(f"{self.place}/{level}: {reason(e)} {where}") from e
         if found.min(initial=0) < 0:
-            raise self._damaged(level, box, "a chunk is absent")
-        return found
+            raise StoreUnavailable(f"{self.place}/{level}: a chunk is absent {where}")
+        return found.reshape(box.shape)
 
-    def _damaged(self, level: int, box: Box, what: str) -> StoreUnavailable:
-        line = what.splitlines()[0] if what else "unreadable"
-        return StoreUnavailable(
-            f"{self.place}/{level}: {line} in {box.start}-{box.stop}. Run the segment step again."
-        )
-
-    def _files(self, level: int, t: int, box: Box) -> list[Path]:
-        array, plan = self.arrays[level], self.levels[level]
-        folder = self.place / array.path
-        names = _names(array)
-        found = []
-        for shard in Grid(plan.shape, plan.shard).touching(box):
-            index = {"t": t, **dict(zip("zyx", shard.index, strict=True))}
-            found.append(folder.joinpath("c", *(str(index[n]) for n in names)))
-        return found
+    def _file(self, level: int, t: int, shard: Index) -> Path:
+        index = {"t": t, **dict(zip("zyx", shard, strict=True))}
+        parts = (str(index[n]) for n in _names(self.arrays[level]))
+        return self.place.joinpath(self.paths[level], "c", *parts)
 
 
-def _names(array: ZarrArray) -> tuple[str, ...]:
-    return tuple(n or "" for n in getattr(array.metadata, "dimension_names", None) or ())
+def _names(array: ArrayInfo) -> tuple[str, ...]:
+    return tuple(n or "" for n in array.dimension_names or ())
 
 
-def _spatial(array: ZarrArray) -> Index:
+def _spatial(array: ArrayInfo) -> Index:
     lengths = dict(zip(_names(array), array.shape, strict=True))
     return lengths.get("z", 1), lengths["y"], lengths["x"]
-
-
-def _kept(array: ZarrArray, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape (z, y, x) along the spatial axes that the array has."""
-    return shape if "z" in _names(array) else shape[1:]
-
-
-def _selection(array: ZarrArray, t: int, box: Box, step: Index) -> tuple[int | slice, ...]:
-    of: dict[str, int | slice] = {"t": t}
-    for axis, start, stop, stride in zip("zyx", box.start, box.stop, step, strict=True):
-        of[axis] = slice(start * stride, (stop - 1) * stride + 1, stride)
-    return tuple(of[n] for n in _names(array))

@@ -27,7 +27,8 @@ from voxelmill.store.documents import (
     write_bytes,
     write_group,
 )
-from voxelmill.store.label_arrays import LabelArrays, array_document
+from voxelmill.store.label_arrays import LabelArrays, Tally, Written
+from voxelmill.store.label_document import array_document
 from voxelmill.store.label_layout import label_levels, label_shards
 
 
@@ -89,7 +90,9 @@ def create_labels(
     write_group(target, "0.5", {"multiscales": scales, "image-label": label})
 
 
-def write_labels(root: str, image_path: str, name: str, t: int, box: Box, labels: Labels) -> int:
+def write_labels(
+    root: str, image_path: str, name: str, t: int, box: Box, labels: Labels
+) -> Written:
     """Stage 2: write whole level-0 shards, and what they cover of the other levels.
 
     Parameters
@@ -105,8 +108,8 @@ def write_labels(root: str, image_path: str, name: str, t: int, box: Box, labels
 
     Returns
     -------
-    int
-        Bytes written, all levels together.
+    Written
+        Bytes and digest of the files, those of all levels together.
 
     Raises
     ------
@@ -117,28 +120,23 @@ def write_labels(root: str, image_path: str, name: str, t: int, box: Box, labels
     """
     place = _place(root, image_path, name)
     arrays = LabelArrays.open(place)
-    plan = arrays.levels
-    shards = label_shards(plan[0].shape).touching(box)
+    shards = label_shards(arrays.levels[0].shape).touching(box)
     _check(place, shards, box, labels)
-    written = 0
+    tally = Tally()
     for shard in shards:
-        part = labels[shard.core.within(box).slices]
-        for number, level in enumerate(plan):
-            region = level.covered(shard.core)
-            if not level.coarse and region.size:
-                sampled = part[tuple(slice(None, None, f) for f in level.factor)]
-                fitted = sampled[tuple(slice(n) for n in region.shape)]
-                written += arrays.put(number, t, region, fitted)
-    return written
+        arrays.put_shard(t, shard, labels[shard.core.within(box).slices], tally)
+    return tally.written()
 
 
-def write_coarse_labels(root: str, image_path: str, name: str, t: int) -> int:
-    """Stage 3: derive the levels that are too small for shards; nothing to do for small images.
+def write_coarse_labels(root: str, image_path: str, name: str, t: int) -> Written:
+    """Stage 3: derive the levels that are too small for shards; none in small images.
+
+    Also removes what killed writers of this time point left behind.
 
     Returns
     -------
-    int
-        Bytes written.
+    Written
+        Bytes and digest of the files.
 
     Raises
     ------
@@ -147,7 +145,8 @@ def write_coarse_labels(root: str, image_path: str, name: str, t: int) -> int:
     """
     arrays = LabelArrays.open(_place(root, image_path, name))
     plan = arrays.levels
-    written = 0
+    tally = Tally()
+    arrays.sweep(t)
     for number, level in enumerate(plan):
         if not level.coarse:
             continue
@@ -155,8 +154,8 @@ def write_coarse_labels(root: str, image_path: str, name: str, t: int) -> int:
         step = level.step_from(plan[above]) or (1, 1, 1)
         for shard in Grid(level.shape, level.shard):
             labels = arrays.get(above, t, shard.core, step)
-            written += arrays.put(number, t, shard.core, labels)
-    return written
+            arrays.put(number, t, shard.core, labels, tally)
+    return tally.written()
 
 
 def read_labels(root: str, image_path: str, name: str, t: int, box: Box, level: int = 0) -> Labels:
@@ -219,5 +218,5 @@ def _check(place: Path, shards: Sequence[Block], box: Box, labels: Labels) -> No
             f"{place}: labels of shape {labels.shape} for {box.start}-{box.stop}; "
             "whole shards only. Take the boxes from label_shards."
         )
-    if labels.dtype != np.int32 or labels.min(initial=0) < 0:
-        raise BadInput(f"{place}: {labels.dtype} or negative ids; int32 from 0. Renumber them.")
+    if labels.dtype != np.int32:
+        raise BadInput(f"{place}: {labels.dtype}; int32. Renumber them.")

@@ -1,12 +1,15 @@
 """A folder as `Objects`."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from voxelmill.plugin import AccessDenied, StoreUnavailable
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class LocalObjects:
@@ -38,6 +41,29 @@ class LocalObjects:
                     return file.read(length)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
+
+    def get_tail(self, key: str, length: int) -> bytes | None:
+        """Last bytes of a file."""
+        path = self._root / key
+        with _local_errors(path):
+            try:
+                with path.open("rb") as file:
+                    file.seek(-min(length, file.seek(0, os.SEEK_END)), os.SEEK_END)
+                    return file.read(length)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
+
+    def stamp(self, key: str) -> tuple[int, ...] | None:
+        """Inode, size and time of change of a file; None where there is none."""
+        try:
+            found = (self._root / key).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    def each(self, work: Callable[[S], T], items: Sequence[S]) -> list[T]:
+        """Do `work` for each item, one after the other."""
+        return [work(item) for item in items]
 
     def sizes(self, prefix: str, keys: Iterable[str]) -> dict[str, int]:
         """Size in bytes of each of `keys` under `prefix` that is stored; one walk of the folder."""

@@ -6,14 +6,17 @@ does one of them stand for another: a missing chunk that passes for an empty one
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from voxelmill.plugin import BadInput
 from voxelmill.store.http import HttpObjects
 from voxelmill.store.local import LocalObjects
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class Objects(Protocol):
@@ -27,6 +30,15 @@ class Objects(Protocol):
 
     def get_range(self, key: str, start: int, length: int) -> bytes | None:
         """Part of an object; shorter where the object ends, None where there is none."""
+
+    def get_tail(self, key: str, length: int) -> bytes | None:
+        """Last bytes of an object, all where it is shorter; None where there is none."""
+
+    def stamp(self, key: str) -> tuple[int, ...] | None:
+        """Something that changes when an object does, where that costs no request."""
+
+    def each(self, work: Callable[[S], T], items: Sequence[S]) -> list[T]:
+        """Do `work`, which reads objects, for each item; side by side where it waits."""
 
     def sizes(self, prefix: str, keys: Iterable[str]) -> dict[str, int]:
         """Size in bytes of each of `keys` under `prefix` that is stored."""

@@ -10,17 +10,25 @@ import lzma
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from voxelmill.blocks import Box
-from voxelmill.ngff import ArrayInfo, Image, place_of
-from voxelmill.plugin import AccessDenied, BadInput, Pixels, StoreUnavailable, VoxelmillError
+from voxelmill.ngff import Image, place_of
+from voxelmill.plugin import (
+    AccessDenied,
+    BadInput,
+    Index,
+    Pixels,
+    StoreUnavailable,
+    VoxelmillError,
+)
+from voxelmill.store.checks import Checks
+from voxelmill.store.chunks import StoredArray
 from voxelmill.store.http import reason, store_errors
-from voxelmill.store.objects import join, objects_at
+from voxelmill.store.objects import join
 from voxelmill.store.open import open_dataset, open_image
+from voxelmill.store.sharing import near_faces
 
 __all__ = ["Image", "open_dataset", "open_image", "read_box"]
 
@@ -33,6 +41,7 @@ def read_box(
     level: int = 0,
     *,
     sparse: bool = False,
+    halo: Index | None = None,
 ) -> Pixels:
     """Read a box of pixels.
 
@@ -50,6 +59,9 @@ def read_box(
         Index into ``image.levels``.
     sparse : bool
         A chunk that is not stored means background (the fill value). Otherwise it is an error.
+    halo : tuple of int, optional
+        How far along z, y, x `box` reaches into what other boxes read too: chunks there are kept
+        decoded for them (see ``cache``). None: guessed from where `box` cuts chunks.
 
     Returns
     -------
@@ -67,17 +79,18 @@ def read_box(
     """
     _check_bounds(image, t, channels, box, level)
     scale = image.levels[level]
-    array = _array(image.url, join(image.path, scale.path), scale.array, sparse)
+    prefix = join(image.path, scale.path)
+    array = StoredArray(image.url, Checks(scale.array, prefix, place_of(image.url), sparse))
     order = "".join(letter for letter in image.axes if letter != "t")
-    parts: list[Pixels] = []
+    shared = near_faces(box, image.shape_at(level)[2:], image.axes, scale.array.chunks, halo)
+    whole: list[Pixels] = []
     with _chunk_errors(f"{image.place}/{scale.path}"):
-        for run in _runs(channels) if "c" in order else [slice(0, 1)]:
-            picks = dict(zip("zyx", box.slices, strict=True)) | {"c": run}
-            selection = tuple(t if a == "t" else picks[a] for a in image.axes)
-            parts.append(np.asarray(array[selection]))
-    whole = [_arranged(part, order) for part in parts]
-    pixels = whole[0] if len(whole) == 1 else np.concatenate(whole)
-    return np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
+        for run in _runs(channels) if "c" in order else [range(1)]:
+            picks = dict(zip("zyx", map(range, box.start, box.stop), strict=True))
+            picks |= {"c": run, "t": range(t, t + 1)}
+            part = array.read([picks[a] for a in image.axes], shared)
+            whole.append(_arranged(part.reshape(part.shape["t" in image.axes :]), order))
+    return np.ascontiguousarray(whole[0] if len(whole) == 1 else np.concatenate(whole))
 
 
 def _arranged(part: Pixels, order: str) -> Pixels:
@@ -88,12 +101,12 @@ def _arranged(part: Pixels, order: str) -> Pixels:
     return part.transpose([order.index(letter) for letter in "czyx"])
 
 
-def _runs(channels: Sequence[int]) -> Iterator[slice]:
-    """Consecutive channels as one slice each, so that a chunk with all of them is read once."""
+def _runs(channels: Sequence[int]) -> Iterator[range]:
+    """Consecutive channels as one range each, so that a chunk with all of them is read once."""
     start = 0
     for i in range(1, len(channels) + 1):
         if i == len(channels) or channels[i] != channels[i - 1] + 1:
-            yield slice(channels[start], channels[i - 1] + 1)
+            yield range(channels[start], channels[i - 1] + 1)
             start = i
 
 
@@ -111,14 +124,6 @@ def _check_bounds(image: Image, t: int, channels: Sequence[int], box: Box, level
             f"{image.place}: box {box.start} to {box.stop} is empty or beyond level {level}; "
             f"it extends to {tuple(extent)}."
         )
-
-
-@lru_cache(maxsize=256)
-def _array(url: str, path: str, array: ArrayInfo, sparse: bool) -> Any:  # noqa: ANN401
-    """Zarr array from checked metadata, without any request."""
-    from voxelmill.store.strict import build_array
-
-    return build_array(objects_at(url).zarr_store(), path, array, place_of(url), sparse)
 
 
 @contextmanager

@@ -1,0 +1,115 @@
+"""Runs of equal label along x, and which of them touch: what works on runs never visits voxels.
+
+In: (z, y, x) labels. Out: a table of runs, the first run of every row, and the sets they form.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxelmill.kernels.jit import kernel
+from voxelmill.plugin import Array, Index
+
+Int32: TypeAlias = NDArray[np.int32]
+Int64: TypeAlias = NDArray[np.int64]
+
+BEFORE = ((0, -1), (-1, 0))
+"""Steps (z, y) to the earlier rows with which a row shares faces."""
+
+
+@kernel
+def runs(labels: Array, of_zero: bool) -> tuple[Int32, Int64]:
+    """Runs of each label above 0, or with `of_zero` those of 0.
+
+    Returns
+    -------
+    table : (n, 3) int32 array
+        Start, stop and label, in raster order.
+    first : (nz * ny + 1,) int64 array
+        First run of every row.
+    """
+    nz, ny, nx = labels.shape
+    table = np.empty((max(1024, labels.size // 64), 3), np.int32)
+    first = np.zeros(nz * ny + 1, np.int64)
+    n = 0
+    for row in range(nz * ny):
+        line = labels[row // ny, row % ny]
+        if n + nx > table.shape[0]:
+            more = np.empty((2 * table.shape[0] + nx, 3), np.int32)
+            more[:n] = table[:n]
+            table = more
+        x = 0
+        while x < nx:
+            label, start = line[x], x
+            x += 1
+            while x < nx and line[x] == label:
+                x += 1
+            if (label == 0) == of_zero:
+                table[n, 0], table[n, 1], table[n, 2] = start, x, label
+                n += 1
+        first[row + 1] = n
+    return table[:n], first
+
+
+@kernel
+def joined(table: Int32, first: Int64, shape: Index) -> tuple[Int32, int]:
+    """Number the sets of runs of equal label that share faces.
+
+    Returns
+    -------
+    ids : (n,) int32 array
+        Set of each run, 0… in raster order of the sets' first runs.
+    count : int
+        How many sets there are.
+    """
+    nz, ny, _ = shape
+    parent = np.arange(table.shape[0]).astype(np.int32)
+    for row in range(nz * ny):
+        z, y = row // ny, row % ny
+        for dz, dy in BEFORE:
+            if z + dz < 0 or y + dy < 0:
+                continue
+            other = row + dz * ny + dy
+            i, j = first[other], first[row]
+            while i < first[other + 1] and j < first[row + 1]:
+                if (
+                    table[i, 2] == table[j, 2]
+                    and table[i, 0] < table[j, 1]
+                    and table[j, 0] < table[i, 1]
+                ):
+                    _unite(parent, i, j)
+                if table[i, 1] < table[j, 1]:
+                    i += 1
+                else:
+                    j += 1
+    return _numbered(parent)
+
+
+@kernel
+def _root(parent: Int32, i: int) -> int:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@kernel
+def _unite(parent: Int32, i: int, j: int) -> None:
+    a, b = _root(parent, i), _root(parent, j)
+    parent[max(a, b)] = min(a, b)
+
+
+@kernel
+def _numbered(parent: Int32) -> tuple[Int32, int]:
+    """The smallest run of a set is its first in raster order."""
+    ids = np.empty(parent.size, np.int32)
+    n = 0
+    for i in range(parent.size):
+        root = _root(parent, i)
+        if root == i:
+            ids[i] = n
+            n += 1
+        else:
+            ids[i] = ids[root]
+    return ids, n

@@ -1,0 +1,237 @@
+"""The memory model: how much a step's processes hold at their peak. Pure.
+
+In: the extents of images, settings, blocks and workers. Out: a `Need` in bytes. The peak of a
+process is what it always holds, plus what one task holds at most for each task it runs at once:
+
+    process = its libraries and kernels + cache of decoded chunks + tasks at once · largest stage
+
+    fit      slab of the image and its means; the overview and the segmenter's temporaries
+    segment  core + halo: pixels, seeds and the segmenter's temporaries (`Segmenter.voxel_bytes`)
+    pair     overlaps of two blocks
+    write    shard of labels, its part of the pyramid and the encoded chunks
+    measure  box of a block's objects: channels, labels, the features' temporaries
+    qc       tile of one channel and the metrics' temporaries
+
+None of these grows with the image. `benchmarks/memory.py` compares with what the kernel counted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from voxelmill.blocks import Grid
+from voxelmill.config import Blocks, Compute, Segmented, Settings
+from voxelmill.features import Feature
+from voxelmill.ngff import Image
+from voxelmill.overview import SLAB_VOXELS, factors
+from voxelmill.plugin import Index, Spacing
+from voxelmill.quality import TILE
+from voxelmill.segmenters import Segmenter
+from voxelmill.store.cache import BUDGET_BYTES
+from voxelmill.store.label_layout import label_shards
+
+MIB = 2**20
+DRIVER, WORKER, THREADS = 250 * MIB, 200 * MIB, 260 * MIB
+"""Libraries and compiled kernels, measured: a driver with worker processes, such a worker, and a
+driver whose own threads do the work."""
+TASK = 1000
+"""Bytes that a driver keeps of a block: its task and its line in the ledger."""
+LABEL = np.dtype(np.int32).itemsize
+POOLED = 16
+"""Bytes a mean: sums and quotients, int64."""
+PAIRED = 32
+"""Bytes a voxel of an overlap: labels of both blocks and their joint histogram."""
+WRITTEN = 8
+"""Bytes a voxel of a shard: labels, the ones being put in, encoded chunks, coarser levels."""
+KEPT = 8
+"""Bytes a voxel of a measured box: labels as read, and without objects of other blocks."""
+DECODED = 2
+"""Chunks that a reader holds beside the pixels it puts together."""
+JUDGED = 12
+"""Bytes a voxel of a QC tile besides the pixels: temporaries of the metrics."""
+STEPS: Mapping[str, tuple[str, ...]] = {
+    "segment": ("fit", "segment", "pair", "write"),
+    "measure": ("measure",),
+    "qc": ("qc",),
+}
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What of an image decides how much memory and how many tasks it takes."""
+
+    shape: tuple[int, int, int, int, int]
+    dtype: str
+    spacing_um: Spacing
+    chunk: int = 0
+    """Voxels of one decoded chunk; 0: not known."""
+    batch: int = 1
+    """Images like it in one batch: their tasks run at the same time."""
+
+    @classmethod
+    def of(cls, image: Image, batch: int = 1) -> "Extent":
+        """Extent of an opened image of a batch."""
+        chunk = prod(image.levels[0].array.chunks)
+        return cls(image.shape, image.dtype, image.spacing_um, chunk, batch)
+
+    @property
+    def space(self) -> Index:
+        """Voxels along z, y, x."""
+        _, _, z, y, x = self.shape
+        return z, y, x
+
+    @property
+    def size(self) -> int:
+        """Bytes of all pixels, decoded."""
+        return prod(self.shape) * self.voxel
+
+    @property
+    def voxel(self) -> int:
+        """Bytes of a voxel."""
+        return np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Need:
+    """Peak memory of one step in bytes."""
+
+    driver: int
+    worker: int
+    """One worker process; 0 where threads of the driver do the work."""
+    workers: int
+    """Worker processes."""
+    parts: Mapping[str, int]
+    """All tasks at once of each stage; what the driver keeps of all blocks is ``blocks``."""
+
+    @property
+    def total(self) -> int:
+        """All processes together."""
+        return self.driver + self.workers * self.worker
+
+    @property
+    def largest(self) -> str:
+        """Part that needs most."""
+        return max(self.parts, key=lambda name: self.parts[name])
+
+
+def need(
+    extent: Extent, settings: Settings, blocks: Blocks, compute: Compute, workers: int, step: str
+) -> Need:
+    """Predict the peak memory of a step.
+
+    Parameters
+    ----------
+    extent : Extent
+        The image that needs most.
+    settings : Settings
+    blocks : Blocks
+    compute : Compute
+    workers : int
+        Tasks at once.
+    step : str
+        A key of STEPS.
+    """
+    at_once = {
+        stage: min(extent.batch * number, workers)
+        for stage, number in tasks(extent, settings, blocks).items()
+    }
+    chunks = DECODED * extent.chunk * extent.voxel
+    one = {stage: STAGES[stage](extent, settings, blocks) + chunks for stage in STEPS[step]}
+    cache = min(BUDGET_BYTES, extent.size) if _grid(extent, blocks) > 1 else 0
+    kept = extent.batch * extent.shape[0] * _grid(extent, blocks) * len(settings.objects) * TASK
+    parts = {stage: at_once[stage] * size for stage, size in one.items()} | {"blocks": kept}
+    if not compute.processes:
+        return Need(THREADS + cache + kept + max(parts[s] for s in one), 0, 0, parts)
+    return Need(DRIVER + kept, WORKER + cache + max(one.values()), workers, parts)
+
+
+def tasks(extent: Extent, settings: Settings, blocks: Blocks) -> dict[str, int]:
+    """Tasks of an image by stage; blocks without objects are not measured."""
+    frames, grid = extent.shape[0], _grid(extent, blocks)
+    shards = len(label_shards(extent.space))
+    found = _segmenters(settings)
+    paired = sum(not s.keeps_ids for s in found) if grid > 1 else 0
+    return {
+        "fit": frames * len(found),
+        "segment": frames * grid * len(found),
+        "pair": frames * grid * paired,
+        "write": frames * shards * len(settings.objects),
+        "measure": frames * grid,
+        "qc": frames,
+    }
+
+
+def _grid(extent: Extent, blocks: Blocks) -> int:
+    return len(Grid(extent.space, (blocks.depth, blocks.size, blocks.size)))
+
+
+def read_box(extent: Extent, blocks: Blocks, halo: Index) -> Index:
+    """Largest box that a block reads, along z, y, x."""
+    size = (blocks.depth, blocks.size, blocks.size)
+    z, y, x = (min(n, s + 2 * h) for n, s, h in zip(extent.space, size, halo, strict=True))
+    return z, y, x
+
+
+def _segmenters(settings: Settings) -> list[Segmenter]:
+    return [s.segmenter for s in settings.objects.values() if isinstance(s, Segmented)]
+
+
+def _fit(extent: Extent, settings: Settings, _blocks: Blocks) -> int:
+    _, height, width = extent.space
+    cell = factors(extent.space, extent.spacing_um)
+    rows = min(height, max(1, SLAB_VOXELS // (cell[0] * cell[1] * width)) * cell[1])
+    slab = cell[0] * rows * width
+    seen = prod(n // c for n, c in zip(extent.space, cell, strict=True))
+    pooling = slab * extent.voxel + slab // prod(cell) * POOLED
+    fitting = max((s.voxel_bytes for s in _segmenters(settings)), default=0.0)
+    return int(max(pooling, seen * (fitting + extent.voxel)))
+
+
+def _segment(extent: Extent, settings: Settings, blocks: Blocks) -> int:
+    most = 0.0
+    for segmenter in _segmenters(settings):
+        box = prod(read_box(extent, blocks, segmenter.halo(extent.spacing_um)))
+        seeds = LABEL if segmenter.keeps_ids else 0
+        most = max(most, box * (extent.voxel + seeds + segmenter.voxel_bytes))
+    return int(most)
+
+
+def _pair(extent: Extent, settings: Settings, blocks: Blocks) -> int:
+    most = 0
+    for segmenter in (s for s in _segmenters(settings) if not s.keeps_ids):
+        halo = segmenter.halo(extent.spacing_um)
+        box = read_box(extent, blocks, halo)
+        faces = [prod(box) // n * min(n, 2 * h) for n, h in zip(box, halo, strict=True)]
+        most = max(most, *faces)
+    return most * PAIRED
+
+
+def _write(extent: Extent, settings: Settings, _blocks: Blocks) -> int:
+    return prod(label_shards(extent.space).size) * WRITTEN if settings.objects else 0
+
+
+def _measure(extent: Extent, settings: Settings, blocks: Blocks) -> int:
+    halos = [s.halo(extent.spacing_um) for s in _segmenters(settings)]
+    z, y, x = (max((h[axis] for h in halos), default=0) for axis in range(3))
+    # Objects reach beyond the block that owns them, by less than the halo.
+    box = prod(read_box(extent, blocks, (z, y, x)))
+    families: tuple[Feature, ...] = tuple(settings.features)
+    extra = max((f.voxel_bytes for f in families), default=0.0)
+    return int(box * (extent.shape[1] * extent.voxel + KEPT + extra))
+
+
+def _qc(extent: Extent, _settings: Settings, _blocks: Blocks) -> int:
+    tile = prod(min(n, t) for n, t in zip(extent.space, TILE, strict=True))
+    return tile * (extent.voxel + JUDGED)
+
+
+STAGES = {
+    "fit": _fit,
+    "segment": _segment,
+    "pair": _pair,
+    "write": _write,
+    "measure": _measure,
+    "qc": _qc,
+}

@@ -1,0 +1,94 @@
+"""Arrays in scratch files: what tasks leave on disk for later tasks of the same step.
+
+One file holds several named arrays, each compressed on its own, so that a reader takes what it
+needs. A file is there whole or not at all. The header is JSON, not numpy's: numpy reads its own
+with ``ast``, which fails at random in threads of CPython before 3.11.5 (gh-106905).
+
+    VMS1 | length of header | header: name → dtype, shape, pieces (offset, bytes, crc) | pieces
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import imagecodecs
+import numpy as np
+
+from voxelmill.plugin import Array, VoxelmillError
+
+LZ4: Any = imagecodecs  # its stubs do not know that it takes any buffer
+MAGIC = b"VMS1"
+PIECE = 1 << 26
+"""Bytes compressed at once; LZ4 takes less than 2 GiB."""
+
+Header: TypeAlias = dict[str, dict[str, Any]]
+
+
+class ScratchError(VoxelmillError):
+    """A scratch file is absent or not what was written."""
+
+
+def save(path: Path, **arrays: Array) -> None:
+    """Write arrays by name, atomically."""
+    header: Header = {}
+    pieces: list[bytes] = []
+    offset = 0
+    for name, array in arrays.items():
+        flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        places = []
+        for start in range(0, flat.size, PIECE):
+            piece = bytes(LZ4.lz4_encode(flat[start : start + PIECE]))
+            places.append((offset, len(piece), zlib.crc32(piece)))
+            pieces.append(piece)
+            offset += len(piece)
+        header[name] = {"dtype": array.dtype.str, "shape": array.shape, "pieces": places}
+    text = json.dumps(header).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with part.open("wb") as file:
+        file.writelines([MAGIC, len(text).to_bytes(4, "little"), text, *pieces])
+    part.replace(path)
+
+
+def load(path: Path, *names: str) -> list[Array]:
+    """Read arrays by name.
+
+    Raises
+    ------
+    ScratchError
+        The file is absent, or not what was written.
+    """
+    found = load_all(path, names)
+    return [found[name] for name in names]
+
+
+def load_all(path: Path, names: Sequence[str] | None = None) -> dict[str, Array]:
+    """Read all arrays of a file, or those named; see `load`."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            if start[:4] != MAGIC:
+                raise ValueError("no scratch file")
+            length = int.from_bytes(start[4:], "little")
+            header: Header = json.loads(file.read(length))
+            wanted = header if names is None else names
+            return {n: _array(file.fileno(), 8 + length, header[n]) for n in wanted}
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ScratchError(
+            f"{path}: scratch file absent or damaged ({error}). Remove its folder and run again"
+        ) from error
+
+
+def _array(file: int, base: int, entry: Mapping[str, Any]) -> Array:
+    array: Array = np.empty(entry["shape"], np.dtype(entry["dtype"]))
+    flat = array.reshape(-1).view(np.uint8)
+    for number, (offset, size, crc) in enumerate(entry["pieces"]):
+        piece = os.pread(file, size, base + offset)
+        if len(piece) != size or zlib.crc32(piece) != crc:
+            raise ValueError("checksum does not match")
+        out = flat[number * PIECE : (number + 1) * PIECE]
+        LZ4.lz4_decode(piece, out=out)
+    return array

@@ -1,0 +1,194 @@
+"""Prediction of memory, and the refusal of what cannot fit: pure, so over many shapes."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.large import write_large
+from benchmarks.memory import configuration, peaks_of
+from voxelmill.config import Blocks, Compute, Settings
+from voxelmill.machine import Limit, limit
+from voxelmill.need import STEPS, Extent, need, tasks
+from voxelmill.plan import Load, bound, check, fit_blocks, fit_fewer, label_files
+from voxelmill.plugin import BadConfig
+
+GIB = 2**30
+SETTINGS = Settings.model_validate(
+    {
+        "objects": {
+            "nuclei": {"channel": "0", "segmenter": {"kind": "watershed", "diameter_um": 12}},
+            "cells": {"channel": "1", "segmenter": {"kind": "propagate", "seeds": "nuclei"}},
+            "cytoplasm": {"subtract": ["cells", "nuclei"]},
+        }
+    }
+)
+SLIDE = Extent((1, 2, 1, 100_000, 100_000), "<u2", (1.0, 0.65, 0.65), 1024 * 1024)
+FIELD = replace(SLIDE, shape=(1, 2, 1, 1080, 1080))
+
+extents = st.builds(
+    Extent,
+    st.tuples(
+        st.integers(1, 3),
+        st.integers(1, 5),
+        st.sampled_from([1, 1, 7, 300]),
+        st.integers(1, 60_000),
+        st.integers(1, 60_000),
+    ),
+    st.sampled_from(["|u1", "<u2", ">f4"]),
+    st.tuples(st.floats(0.5, 4), st.floats(0.1, 2), st.floats(0.1, 2)),
+    st.sampled_from([0, 2**20]),
+    st.sampled_from([1, 24]),
+)
+loads = st.builds(
+    Load,
+    st.just(SETTINGS),
+    st.builds(Blocks, size=st.integers(16, 9000), depth=st.integers(1, 128)),
+    st.builds(Compute, processes=st.booleans()),
+    st.integers(1, 16),
+    st.integers(1, 4),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(extents, loads, st.integers(16, 9000))
+def test_smaller_blocks_never_need_more(extent: Extent, load: Load, size: int) -> None:
+    low, high = sorted((size, load.blocks.size))
+    blocks = [load.blocks.model_copy(update={"size": n}) for n in (low, high)]
+    for step in STEPS:
+        small, large = (replace(load, blocks=b, workers=1).need(extent, step).parts for b in blocks)
+        for stage in {"segment", "measure", "write", "qc"} & set(small):
+            assert small[stage] <= large[stage], stage
+
+
+@settings(max_examples=40, deadline=None)
+@given(extents, loads, st.floats(0.2, 64))
+def test_what_is_proposed_fits(extent: Extent, load: Load, gib: float) -> None:
+    images, most = {"a": extent}, Limit(int(gib * GIB), "test")
+    blocks, fewer = fit_blocks(images, load, most), fit_fewer(images, load, most)
+    if blocks is not None:
+        assert blocks.size <= load.blocks.size
+        check(images, replace(load, blocks=blocks), most)
+    if fewer is not None:
+        check(images, fewer, most)
+        assert fewer.jobs * fewer.workers < load.jobs * load.workers
+    if load.total(images) <= most.size:
+        check(images, load, most)
+        return
+    with pytest.raises(BadConfig) as refusal:
+        check(images, load, most)
+    named = f"blocks: {{size: {blocks.size}" if blocks else "No block size" if not fewer else "Use"
+    assert named in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_need_does_not_grow_with_the_image() -> None:
+    load = Load(SETTINGS, Blocks(), Compute(processes=True), 4)
+    for step in STEPS:
+        slide = load.need(SLIDE, step)
+        field = load.need(replace(SLIDE, shape=(1, 2, 1, 10_000, 10_000)), step)
+        assert slide.worker <= 1.02 * field.worker
+        assert slide.driver <= 1.15 * field.driver
+
+
+def test_the_refusal_names_what_would_do() -> None:
+    load = Load(SETTINGS, Blocks(size=8192), Compute(), 4)
+    start = time.perf_counter()
+    with pytest.raises(BadConfig) as refusal:
+        check({"slide": SLIDE}, load, Limit(4 * GIB, "memory of this machine"))
+    assert time.perf_counter() - start < 1
+    text = str(refusal.value)
+    assert text.startswith("slide: blocks of 8192 x 8192 with 4 workers need ")
+    assert "there are 4.00 GiB (memory of this machine). Set blocks: {size: " in text
+    tight = Limit(GIB // 10, "ulimit -v")
+    with pytest.raises(BadConfig, match=r"No block size would do: at least 0\.\d+ GiB"):
+        check({"field": FIELD}, replace(load, blocks=Blocks(size=64)), tight)
+
+
+def test_workers_elsewhere_are_judged_by_the_setting_only() -> None:
+    machine = Limit(GIB, "memory of this machine")
+    away = Compute(kind="address", address="tcp://scheduler:8786")
+    assert bound(away, machine) is None
+    assert bound(Compute(), machine) == machine
+    told = bound(away.model_copy(update={"memory_gib": 2.5}), machine)
+    assert told == Limit(int(2.5 * GIB), "compute.memory_gib")
+
+
+@pytest.mark.parametrize(
+    ("group", "file", "text", "found"),
+    [
+        ("4:memory:/job/step", "sys/fs/cgroup/memory/job/memory.limit_in_bytes", "1048576", 2**20),
+        ("4:memory:/job", "sys/fs/cgroup/memory/memory.limit_in_bytes", f"{2**63 - 1}", None),
+        ("0::/pod/box", "sys/fs/cgroup/pod/memory.max", "2097152\n", 2**21),
+        ("0::/pod/box", "sys/fs/cgroup/memory.max", "4096", 4096),
+        ("0::/pod/box", "sys/fs/cgroup/pod/memory.max", "max\n", None),
+        ("7:cpu:/job", "sys/fs/cgroup/memory/job/memory.limit_in_bytes", "1048576", None),
+    ],
+)
+def test_control_groups_are_read(
+    tmp_path: Path, group: str, file: str, text: str, found: int | None
+) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(f"7:cpu:/\n{group}\n")
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text(text)
+    smallest = limit(tmp_path)
+    assert smallest is not None
+    in_group = smallest.source.startswith("control group")
+    assert (smallest.size if in_group else None) == found
+
+
+def test_a_limit_of_the_shell_counts() -> None:
+    code = "from voxelmill.machine import limit; print(limit().size, limit().source)"
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -v 3000000; {sys.executable} -c '{code}'"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split(maxsplit=1) == [str(3000000 * 1024), "ulimit -v\n"]
+
+
+def test_tasks_of_a_slide() -> None:
+    counts = tasks(SLIDE, SETTINGS, Blocks())
+    assert counts["segment"] == 2 * 49 * 49
+    assert counts["pair"] == 49 * 49
+    assert counts["write"] == 3 * 25 * 25
+    assert tasks(replace(SLIDE, shape=(2, 1, 1, 900, 900)), SETTINGS, Blocks())["pair"] == 0
+
+
+@pytest.mark.parametrize("processes", [False, True], ids=["threads", "processes"])
+def test_the_prediction_holds(tmp_path: Path, processes: bool) -> None:
+    """Whole steps in processes of their own, as the workflow starts them."""
+    image = write_large(tmp_path / "image.zarr", 2500)
+    block, settings_ = 1300, Settings.model_validate(configuration("threshold"))
+    extent = Extent((1, 1, 1, 2500, 2500), "<u2", (1.0, 0.65, 0.65), 1024 * 1024)
+    for step, found in peaks_of(image, tmp_path / "run", "threshold", processes, block):
+        said = need(extent, settings_, Blocks(size=block), Compute(processes=processes), 2, step)
+        assert said.driver / 1.3 <= found.driver <= 1.3 * said.driver, (step, said, found)
+        if processes:
+            assert said.worker / 1.3 <= found.worker <= 1.3 * said.worker, (step, said, found)
+    labels = tmp_path / "run" / "results" / "large" / "labels.ome.zarr"
+    files = sum(path.is_file() for path in labels.rglob("*"))
+    assert abs(files - label_files(extent, settings_)) <= 3
+
+
+def test_the_command_refuses_with_exit_code_2(tmp_path: Path) -> None:
+    write_large(tmp_path / "image.zarr", 600)
+    (tmp_path / "sheet.tsv").write_text("dataset\turl\none\timage.zarr\n")
+    config = {"datasets": "sheet.tsv", "results": str(tmp_path / "r"), **configuration("threshold")}
+    command = [sys.executable, "-m", "voxelmill", "plan", "config.yaml", "--cores", "2", "--json"]
+    for memory, code in ((64, 0), (0.1, 2)):
+        (tmp_path / "config.yaml").write_text(
+            json.dumps(config | {"compute": {"memory_gib": memory}})
+        )
+        done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert done.returncode == code, done.stderr
+        planned = json.loads(done.stdout)
+        assert planned["datasets"]["one"]["images"] == 1
+        assert bool(planned["refusal"]) == (code == 2)
+        assert planned["limit_bytes"] == int(memory * GIB)
