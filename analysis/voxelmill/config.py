@@ -36,6 +36,12 @@ class Segmented(Model):
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
     channel: str = Field(description="Channel name as in `voxelmill inspect`, or its index.")
     segmenter: AnySegmenter
+    halo_px: int = Field(
+        default=0,
+        ge=0,
+        description="Least context of a block along y and x (along z as far in µm), for objects "
+        "longer than the segmenter expects; the report says when it is needed.",
+    )
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 One engine for everything: a 1 Mpx field is one block without neighbours, a slide is thousands.
 
     for each object set, those it needs first:
-        1. fit      one task a frame
+        1. look     one task a slab of a large image ┐ for segmenters that fit numbers
+           fit      one task a frame                 ┘
         2. segment  one task a block          ┐
         3. pair     one task a block that has neighbours   ├ only the first two for segmenters
         4. number   here, on small tables     ┘ that keep the ids of their seeds
@@ -17,6 +18,7 @@ finished is in the ledger and is not done again.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from math import ceil
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +28,7 @@ from voxelmill.config import Blocks, ObjectSet, Segmented, Subtracted
 from voxelmill.ends import Source
 from voxelmill.ledger import Ledger
 from voxelmill.numbering import Objects, list_objects, number_frame
+from voxelmill.overview import slabs_of
 from voxelmill.plugin import Index
 from voxelmill.run import Pool
 from voxelmill.segmenters import Segmenter
@@ -116,7 +119,7 @@ class Engine:
     ) -> None:
         tasks = [self._task(f, name, channel[f.key], spec.segmenter) for f in frames]
         kind = type(spec.segmenter)
-        tasks = [self._with_halo(t) for t in self._fit(f"{name}: fit", tasks, kind)]
+        tasks = [self._with_halo(t, spec.halo_px) for t in self._fit(f"{name}: fit", tasks, kind)]
         tasks = self._each_block(f"{name}: segment", stages.segment, tasks)
         if not kind.keeps_ids:
             self._each_block(f"{name}: pair", _pair, [t for t in tasks if len(t.grid) > 1])
@@ -131,6 +134,15 @@ class Engine:
     def _fit(self, title: str, tasks: list[Task], kind: type[Segmenter]) -> list[Task]:
         if kind.fit is Segmenter.fit:
             return tasks
+        found = {t.frame.key: list(enumerate(slabs_of(t.frame.source))) for t in tasks}
+        work = [
+            (t, str(i), (t, i, slab))
+            for t in tasks
+            if len(found[t.frame.key]) > 1
+            for i, slab in found[t.frame.key]
+        ]
+        self._stage(title.replace("fit", "look"), stages.look, work)
+        tasks = [t for t in tasks if t.frame.key not in self._result.refused]
         fitted = self._stage(title, stages.fit, [(t, "", (t,)) for t in tasks])
         return [
             replace(t, segmenter=kind.model_validate(fitted[t.frame.key][""]))
@@ -173,10 +185,13 @@ class Engine:
         folder = self._ledger.folder / name / quote(frame.key, safe="@")
         return Task(frame, name, channel, segmenter, Grid(_spatial(frame), size), str(folder))
 
-    def _with_halo(self, task: Task) -> Task:
+    def _with_halo(self, task: Task, least: int) -> Task:
         """Same task with the halo of its segmenter, which may follow from what was fitted."""
         spacing = task.frame.source.spacing_um
-        return replace(task, grid=replace(task.grid, halo=task.segmenter.halo(spacing)))
+        z, y, x = task.segmenter.halo(spacing)
+        deep = min(task.grid.shape[0] - 1, ceil(least * spacing[2] / spacing[0]))
+        halo = max(z, deep), max(y, least), max(x, least)
+        return replace(task, grid=replace(task.grid, halo=halo))
 
     def _each_block(
         self, title: str, function: Callable[..., Any], tasks: Sequence[Task]

@@ -33,7 +33,7 @@ from voxelmill.store.cache import BUDGET_BYTES
 from voxelmill.store.label_layout import label_shards
 
 MIB = 2**20
-DRIVER, WORKER, THREADS = 250 * MIB, 200 * MIB, 260 * MIB
+DRIVER, WORKER, THREADS = 275 * MIB, 210 * MIB, 300 * MIB
 """Libraries and compiled kernels, measured: a driver with worker processes, such a worker, and a
 driver whose own threads do the work."""
 TASK = 1000
@@ -164,14 +164,18 @@ def tasks(extent: Extent, settings: Settings, blocks: Blocks) -> dict[str, int]:
 
 
 def _grid(extent: Extent, blocks: Blocks) -> int:
-    return len(Grid(extent.space, (blocks.depth, blocks.size, blocks.size)))
+    return len(Grid(extent.space, _core(blocks)))
 
 
 def read_box(extent: Extent, blocks: Blocks, halo: Index) -> Index:
     """Largest box that a block reads, along z, y, x."""
-    size = (blocks.depth, blocks.size, blocks.size)
-    z, y, x = (min(n, s + 2 * h) for n, s, h in zip(extent.space, size, halo, strict=True))
+    sizes = zip(extent.space, _core(blocks), halo, strict=True)
+    z, y, x = (min(n, s + 2 * h) for n, s, h in sizes)
     return z, y, x
+
+
+def _core(blocks: Blocks) -> Index:
+    return blocks.depth, blocks.size, blocks.size
 
 
 def _segmenters(settings: Settings) -> list[Segmenter]:
@@ -203,8 +207,13 @@ def _pair(extent: Extent, settings: Settings, blocks: Blocks) -> int:
     for segmenter in (s for s in _segmenters(settings) if not s.keeps_ids):
         halo = segmenter.halo(extent.spacing_um)
         box = read_box(extent, blocks, halo)
-        faces = [prod(box) // n * min(n, 2 * h) for n, h in zip(box, halo, strict=True)]
-        most = max(most, *faces)
+        # Only along an axis with several blocks is there a face between two.
+        faces = [
+            prod(box) // n * min(n, 2 * h)
+            for n, h, core, whole in zip(box, halo, _core(blocks), extent.space, strict=True)
+            if core < whole
+        ]
+        most = max(most, *faces, 0)
     return most * PAIRED
 
 

@@ -4,16 +4,20 @@ Always computed from level 0 and on a fixed grid of cells, so it does not depend
 storage chunks, or on whether (and how) somebody else has written a pyramid.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from voxelmill.blocks import Box
 from voxelmill.ends import Source
-from voxelmill.plugin import Array, Index, Pixels, Spacing
+from voxelmill.kernels.pool import pool
+from voxelmill.plugin import Index, Pixels, Spacing
 
 MAX_VOXELS = 3 * 2**19
 """Size of an overview: fields of up to 1250² are seen at full resolution."""
 SLAB_VOXELS = 2**24
 """How much is read at once."""
+SLAB_DEPTH = 32
 
 
 def factors(shape: Index, spacing_um: Spacing, limit: int = MAX_VOXELS) -> Index:
@@ -31,29 +35,40 @@ def factors(shape: Index, spacing_um: Spacing, limit: int = MAX_VOXELS) -> Index
         plane += 1
 
 
-def pool(pixels: Array, cell: Index) -> Array:
-    """Mean over cells; a remainder at the far end is left out.
+def slabs_of(source: Source) -> list[Box]:
+    """Boxes that together hold all whole cells of a frame: what is read at once.
 
-    Parameters
-    ----------
-    pixels : (z, y, x) array
-    cell : tuple of int
-        Extent of a cell along z, y, x.
-
-    Returns
-    -------
-    (z', y', x') array of the same dtype
-        Integers are summed exactly and rounded down, so the order of summation does not matter.
+    Several planes deep, since chunks are: a plane at a time would decode each chunk many times.
     """
-    z, y, x = (n // c for n, c in zip(pixels.shape, cell, strict=True))
-    kept = pixels[: z * cell[0], : y * cell[1], : x * cell[2]]
-    split = kept.reshape(z, cell[0], y, cell[1], x, cell[2])
-    if np.issubdtype(pixels.dtype, np.integer):
-        mean = split.sum(axis=(1, 3, 5), dtype=np.int64) // int(np.prod(cell))
-    else:
-        mean = split.mean(axis=(1, 3, 5), dtype=np.float64)
-    pooled: Array = mean.astype(pixels.dtype)
-    return pooled
+    shape = _spatial(source)
+    cell = factors(shape, source.spacing_um)
+    z, y, x = (n // c * c for n, c in zip(shape, cell, strict=True))
+    depth = min(z, max(1, SLAB_DEPTH // cell[0]) * cell[0])
+    rows = max(1, SLAB_VOXELS // (cell[1] * max(1, depth * x))) * cell[1]
+    return [
+        Box((a, b, 0), (min(z, a + depth), min(y, b + rows), x))
+        for a in range(0, z, depth)
+        for b in range(0, y, rows)
+    ]
+
+
+def survey(source: Source, t: int, channel: int, slab: Box) -> Pixels:
+    """Pool one slab: (z, y, x) in the image's dtype."""
+    cell = factors(_spatial(source), source.spacing_um)
+    return pool(source.read(t, (channel,), slab)[0], cell)
+
+
+def assemble(source: Source, parts: Sequence[Pixels]) -> tuple[Pixels, Spacing]:
+    """Join the pooled slabs of one frame; see `overview`."""
+    shape = _spatial(source)
+    cell = factors(shape, source.spacing_um)
+    z, y, x = (n // c for n, c in zip(shape, cell, strict=True))
+    whole = np.empty((1, z, y, x), parts[0].dtype)
+    for slab, part in zip(slabs_of(source), parts, strict=True):
+        (a, b, _) = (s // c for s, c in zip(slab.start, cell, strict=True))
+        whole[0, a : a + part.shape[0], b : b + part.shape[1]] = part
+    dz, dy, dx = (s * c for s, c in zip(source.spacing_um, cell, strict=True))
+    return whole, (dz, dy, dx)
 
 
 def overview(source: Source, t: int, channel: int) -> tuple[Pixels, Spacing]:
@@ -66,15 +81,9 @@ def overview(source: Source, t: int, channel: int) -> tuple[Pixels, Spacing]:
     spacing_um : tuple of float
         Voxel size of the overview along z, y, x in micrometres.
     """
-    _, _, depth, height, width = source.shape
-    cell = factors((depth, height, width), source.spacing_um)
-    rows = max(1, SLAB_VOXELS // (cell[0] * cell[1] * width)) * cell[1]
-    layers = []
-    for z in range(0, depth - cell[0] + 1, cell[0]):
-        slabs = []
-        for y in range(0, height - cell[1] + 1, rows):
-            box = Box((z, y, 0), (z + cell[0], min(height, y + rows), width))
-            slabs.append(pool(source.read(t, (channel,), box)[0], cell))
-        layers.append(np.concatenate(slabs, axis=1))
-    dz, dy, dx = (s * c for s, c in zip(source.spacing_um, cell, strict=True))
-    return np.concatenate(layers)[None], (dz, dy, dx)
+    return assemble(source, [survey(source, t, channel, box) for box in slabs_of(source)])
+
+
+def _spatial(source: Source) -> Index:
+    _, _, z, y, x = source.shape
+    return z, y, x

@@ -3,7 +3,8 @@
 Every function is idempotent: it reads the image and what earlier stages left in scratch, writes
 its own file atomically, and returns a small JSON value for the ledger.
 
-1. ``fit``      overview of a frame → the segmenter's data-dependent numbers
+1. ``look``     slab of a large image → its part of the overview
+   ``fit``      overview of a frame → the segmenter's data-dependent numbers
 2. ``segment``  core + halo → ``<block>.block``: labels of the core, its nodes, and what it has
                 labelled where its neighbours have read too
 3. ``pair``     the same places as seen by later blocks → ``<block>.pairs``
@@ -24,7 +25,7 @@ from voxelmill.blocks import Block, Box, Grid
 from voxelmill.ends import Source, Target
 from voxelmill.kernels.components import components
 from voxelmill.kernels.objects import extents, present, renumber
-from voxelmill.overview import overview
+from voxelmill.overview import assemble, overview, slabs_of, survey
 from voxelmill.plugin import BadInput, Index, Labels
 from voxelmill.scratch import load, save
 from voxelmill.segmenters import Segmenter
@@ -60,10 +61,20 @@ class Task:
         return Path(self.folder) / f"{'_'.join(map(str, index))}.{what}"
 
 
+def look(task: Task, number: int, slab: Box) -> None:
+    """Stage 1a, for large images: pool one slab of the overview → ``<number>.overview``."""
+    pooled = survey(task.frame.source, task.frame.t, task.channel, slab)
+    save(task.file((0, 0, number), "overview"), pooled=pooled)
+
+
 def fit(task: Task) -> dict[str, Any]:
     """Stage 1: the fitted segmenter as JSON."""
     frame = task.frame
-    image, spacing = overview(frame.source, frame.t, task.channel)
+    if (count := len(slabs_of(frame.source))) > 1:
+        parts = [load(task.file((0, 0, i), "overview"), "pooled")[0] for i in range(count)]
+        image, spacing = assemble(frame.source, parts)
+    else:
+        image, spacing = overview(frame.source, frame.t, task.channel)
     return task.segmenter.fit(image, spacing).model_dump(mode="json")
 
 

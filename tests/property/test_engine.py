@@ -224,3 +224,45 @@ def test_cells_grown_from_nuclei_do_not_depend_on_blocks(
     assert made[0].labels["rim"].any()
     for other in made[1:]:
         same(made[0], other)
+
+
+def winding(shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """A spiral one voxel wide through the whole image, and a few spots it does not touch."""
+    image = np.zeros((1, *shape), np.uint8)
+    low, high = np.array([1, 1]), np.array(shape) - 2
+    while (high - low > 6).all():
+        image[0, low[0], low[1] : high[1]] = image[0, low[0] : high[0], high[1]] = 1
+        image[0, high[0], low[1] + 4 : high[1] + 1] = 1
+        image[0, low[0] + 4 : high[0], low[1] + 4] = 1
+        low, high = low + 4, high - 4
+    return image
+
+
+@pytest.mark.parametrize("kind", ["components", "threshold"])
+def test_connected_objects_of_any_size_are_whole_and_never_flagged(
+    crew: Pool, tmp_path: Path, kind: str
+) -> None:
+    image = winding((90, 110))
+    fields = {"components": {}, "threshold": {"diameter_px": 6, "value": 0.5, "smoothing": 0}}
+    segmenter = segmenters()[kind].model_validate({**fields[kind], "kind": kind})
+    wanted = whole_image(image)
+    assert max(s.stop - s.start for s in ndimage.find_objects(wanted)[0]) > 80
+    for size in (2048, 31, 16, 20):
+        made = run_engine(tmp_path / str(size), image[None, None], one_set(segmenter), crew,
+                          block=(64, size))  # fmt: skip
+        np.testing.assert_array_equal(made.labels["nuclei"][0], wanted)
+        assert not made.index()[:, 10].any()
+
+
+def test_a_wider_halo_unflags_what_was_too_long(crew: Pool, tmp_path: Path) -> None:
+    image = np.zeros((1, 40, 80), np.uint8)
+    image[0, 14:18, 20:50] = 1
+    spec = segmented(Components())
+    for name, halo, flagged in (("short", 0, True), ("long", 31, False)):
+        objects = {"nuclei": spec.model_copy(update={"halo_px": halo})}
+        made = run_engine(tmp_path / name, image[None, None], objects, crew, block=(64, 16))
+        found = made.result.found["image@0", "nuclei"]
+        assert made.index()[:, 10].any() == flagged
+        assert found.objects.seams == int(flagged)
+        assert found.objects.longest == ((1, 4, 30) if flagged else (0, 0, 0))
+        assert found.halo == (0, max(8, halo), max(8, halo))

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -22,7 +23,7 @@ from voxelmill.plugin import (
     Labels,
     StoreUnavailable,
 )
-from voxelmill.store import label_layout
+from voxelmill.store import inventory, label_layout, open_image
 from voxelmill.store.label_layout import halved, label_levels, label_shards
 from voxelmill.store.labels import (
     create_labels,
@@ -243,6 +244,49 @@ def test_damage_is_found(tmp_path: Path, damage: str) -> None:
         labels_digest(str(tmp_path), "A/01/0", "nuclei")
     write_all(tmp_path, labels)
     assert file.read_bytes() == content
+
+
+def test_zarr_writes_the_same_array(tmp_path: Path) -> None:
+    """A slow trusted writer: same values, and the same inner chunks stored and left out."""
+    labels = some_labels((40, 700, 300))
+    create(tmp_path / "ours", labels, "czyx")
+    write_all(tmp_path / "ours", labels)
+    shutil.copytree(tmp_path / "ours", tmp_path / "zarr", ignore=shutil.ignore_patterns("c"))
+    folder = "A/01/0/labels/nuclei"
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        zarr.open_array(tmp_path / "zarr" / folder / "0", mode="r+")[...] = labels
+    own = zarr.open_array(tmp_path / "ours" / folder / "0", mode="r")
+    np.testing.assert_array_equal(own[...], labels)
+    found = [inventory(open_image(str(tmp_path / n / folder))) for n in ("ours", "zarr")]
+    assert found[0].stored == found[0].expected == found[1].stored
+
+
+def test_written_says_what_the_files_are(tmp_path: Path) -> None:
+    labels = some_labels((1, 600, 600))
+    create(tmp_path, labels)
+    box = Box((0, 0, 0), labels.shape)
+    written = write_labels(str(tmp_path), "A/01/0", "nuclei", 0, box, labels)
+    files = [p.read_bytes() for p in sorted(tmp_path.glob("**/nuclei/*/c/**/*")) if p.is_file()]
+    assert written.bytes == sum(map(len, files))
+    assert written.digest == hashlib.sha256(b"".join(files)).hexdigest()
+    labels[0, 5, 5] += 1
+    assert write_labels(str(tmp_path), "A/01/0", "nuclei", 0, box, labels).digest != written.digest
+
+
+@pytest.mark.parametrize("axes", ["yx", "tzyx"])
+def test_what_killed_writers_left_is_swept(tmp_path: Path, axes: str) -> None:
+    times = 2 if "t" in axes else 1
+    box = Box((0, 0, 0), (1, 60, 50))
+    create_labels(str(tmp_path), "", axes, (times, 1, *box.shape), None, ["n"], "n", "..")
+    for t in range(times):
+        write_labels(str(tmp_path), "", "n", t, box, some_labels(box.shape))
+    rest = [f.with_name(f".{f.name}.1a2b.partial") for f in tmp_path.glob("labels/n/0/c/**/0")]
+    rest = [f for f in rest if not f.with_name("0").is_dir()]
+    assert len(rest) == times
+    for file in rest:
+        file.write_bytes(b"half")
+    write_coarse_labels(str(tmp_path), "", "n", 0)
+    assert [f.exists() for f in sorted(rest)] == [False, True][:times]
 
 
 def die_while_writing(root: Path, labels: Labels) -> None:

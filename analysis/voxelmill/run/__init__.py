@@ -17,7 +17,7 @@ from voxelmill.progress import Progress
 from voxelmill.run.crew import Crew, gather
 from voxelmill.run.stage import LOST, Stage, describe
 from voxelmill.run.tasks import Outcome
-from voxelmill.run.watchdog import end_with_the_run
+from voxelmill.watchdog import end_with_the_run
 
 if TYPE_CHECKING:
     import dask.array as da

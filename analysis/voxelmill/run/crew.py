@@ -11,12 +11,14 @@ from distributed import Client, LocalCluster, default_client
 from voxelmill.config import Compute
 
 SETTINGS = {
+    # When it is given up for good that a worker process comes back by itself; see `revive`.
+    "distributed.deploy.lost-worker-timeout": "8s",
     # Where no worker can start, a run ends instead of waiting for ever.
     "distributed.scheduler.no-workers-timeout": "120s",
     # A worker that is started anew would report that, and every closed connection, on stderr.
     "distributed.nanny.pre-spawn-environ": {"DASK_LOGGING__DISTRIBUTED": "CRITICAL"},
 }
-RESTART_S = 15.0
+RESTART_S = 10.0
 """How long a worker process may take to start anew."""
 
 

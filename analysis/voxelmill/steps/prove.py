@@ -26,6 +26,8 @@ EDGE = 1024
 MOST_VOXELS = 1 << 22
 MOST_TIMES = 2
 LEAST_EDGE = 96
+START_S = 2.0
+"""What a worker process takes to start, about."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,10 @@ class Bench:
         found = every(sizes, list(STORAGES), effort.workers)
         return (found, []) if effort.all else covering(found)
 
-    def seconds(self, variants: Sequence[Variant]) -> float:
-        """Guess how long variants take, by what they read."""
-        shares = (read_share(self.shape, v.blocks, self.halo) for v in variants)
-        return sum(self.first.seconds * share for share in shares)
+    def seconds(self, variant: Variant) -> float:
+        """Guess how long a variant takes, by what it reads and by the processes it starts."""
+        share = read_share(self.shape, variant.blocks, self.halo)
+        return share * self.first.seconds + variant.processes * variant.workers * START_S
 
 
 def prove(
@@ -106,7 +108,7 @@ def prove(
             say(text)
         must, more = bench.variants(effort)
         rows = [bench.first]
-        for variant in _in_time(must, more, end):
+        for variant in _in_time(bench, must, more, end):
             rows.append(_try(bench, f"variant-{len(rows):03}", variant))
             say(line(rows[-1], deep))
     left = len(must) + len(more) + 1 - len(rows)
@@ -140,13 +142,20 @@ def _usable(url: str, path: str | None, settings: Settings) -> Image:
     return image
 
 
-def _in_time(must: Sequence[Variant], more: Sequence[Variant], end: float) -> Iterator[Variant]:
-    """Yield variants, each while its workers run; those of `more` only until `end`."""
-    for part, limit in ((must, float("inf")), (more, end)):
+def _in_time(
+    bench: Bench, must: Sequence[Variant], more: Sequence[Variant], end: float
+) -> Iterator[Variant]:
+    """Yield variants, each while its workers run; those of `more` only if done before `end`."""
+
+    def fits(variant: Variant) -> bool:
+        return variant in must or time.monotonic() + bench.seconds(variant) < end
+
+    for part in (must, more):
         for (number, processes), group in groupby(part, lambda v: (v.workers, v.processes)):
-            if time.monotonic() < limit:
+            waiting = [v for v in group if fits(v)]
+            if waiting:
                 with workers(number, processes=processes):
-                    yield from (v for v in group if time.monotonic() < limit)
+                    yield from filter(fits, waiting)
 
 
 def _bench(folder: Path, image: Image, settings: Settings, effort: Effort) -> Bench:
@@ -159,20 +168,24 @@ def _bench(folder: Path, image: Image, settings: Settings, effort: Effort) -> Be
         pixels = read_crop(image, box, times, sparse=settings.sparse == "allow")
         write_crop(place, pixels, image)
         bench = _reference(place, "cold", image, box.shape, settings)
-        must, _ = bench.variants(effort)
         limit = 0.6 * 60 * effort.minutes
-        if bench.seconds(must) > limit:
+        if _least(bench, effort) > limit:
             # The first run has compiled kernels, which the others will not do.
             bench = _reference(place, "warm", image, box.shape, settings)
-        if effort.edge or edge <= LEAST_EDGE or bench.seconds(must) <= limit:
+        if effort.edge or edge <= LEAST_EDGE or (least := _least(bench, effort)) <= limit:
             break
-        edge = max(LEAST_EDGE, int(edge * min(0.7, (limit / bench.seconds(must)) ** 0.5)))
+        edge = max(LEAST_EDGE, int(edge * min(0.7, (limit / least) ** 0.5)))
     if not bench.first.objects:
         raise BadInput(
             f"{image.place}: no objects in its middle {box.shape[1]} x {box.shape[2]} voxels, so "
             "nothing to compare. Name another image with --path, or give a larger --crop"
         )
     return bench
+
+
+def _least(bench: Bench, effort: Effort) -> float:
+    must, _ = bench.variants(effort)
+    return sum(map(bench.seconds, must))
 
 
 def _reference(folder: Path, name: str, image: Image, shape: Index, settings: Settings) -> Bench:

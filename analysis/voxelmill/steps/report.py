@@ -112,13 +112,16 @@ def _fitted(segmented: dict[str, Any], settings: Settings) -> dict[str, object]:
 
 
 def _seams(segmented: dict[str, Any]) -> tuple[str, ...]:
-    """Warn about objects that a block seam may have cut."""
+    """Warn about objects that a block seam may have cut, and name the halo that would do."""
     found = []
     for image, entry in segmented.items():
         for name, done in entry.get("objects", {}).items():
             if n := sum(done["seams"]):
+                halo = max(max(h[1:]) for h in done["halo"])
+                longest = max(max(size[1:]) for size in done["longest"])
                 found.append(
-                    f"{image}: {n} {name} are larger than the halo and may be cut at block seams. "
-                    "Raise the segmenter's diameter or blocks.size"
+                    f"{image or 'image'}: {n} {name} are longer than the halo of {halo} voxels, so "
+                    f"a seam between blocks may have cut them; the longest extends over {longest}. "
+                    f"Set objects.{name}.halo_px: {longest + 1} in the configuration"
                 )
     return tuple(found)

@@ -1,18 +1,20 @@
 """`voxelmill run`: check, scan, then Snakemake; at the end what was found and what was lost."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from voxelmill.config import Config
 from voxelmill.configfile import load_config
+from voxelmill.disk import room
 from voxelmill.layout import Layout
 from voxelmill.plugin import BadConfig
+from voxelmill.steps.child import call
 from voxelmill.steps.gather import read_record
+from voxelmill.steps.hold import hold
 from voxelmill.steps.prepare import Prepared, prepare
-from voxelmill.steps.watch import watch
+from voxelmill.steps.watch import is_dry, watch
 
 
 def home(part: str) -> Path:
@@ -53,28 +55,50 @@ def run(
     ------
     BadConfig, BadInput
         A mistake, before any job starts.
+    OutputExists
+        Another run works in the same results folder.
     """
     config = load_config(config_path)
     folder = Path(profile) if profile else home("profiles") / "local"
     if not any((folder / f"config{s}").exists() for s in (".yaml", ".v8+.yaml", ".v9+.yaml")):
         raise BadConfig(f"--profile {folder}: no config.yaml in it; see profiles/local for one")
-    prepared = prepare(config.model_dump(mode="json"), config_path)
-    if retry_quarantined:
-        _forget_quarantined(prepared)
     snakefile = str(home("workflow") / "Snakefile")
     command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile,
                "--configfile", str(config_path), "--workflow-profile", str(folder)]  # fmt: skip
     command += ["--cores", str(cores)] if cores else []
-    here = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ.get('PATH', '')}"}
+    results = Path(config.results)
+    with room(results):
+        if is_dry(extra):
+            return _run(config, config_path, [*command, *extra])
+        with hold(results, lambda: _unlock(command)):
+            return _run(config, config_path, [*command, *extra], retry_quarantined)
+
+
+def _run(
+    config: Config, path: Path, command: Sequence[str], retry_quarantined: bool = False
+) -> int:
+    prepared = prepare(config.model_dump(mode="json"), path)
+    if retry_quarantined:
+        _forget_quarantined(prepared)
+    environment = _environment()
     if holes := prepared.holes():
-        targets = [str(path) for path in holes]
-        again = subprocess.run([*command, *extra, "--", *targets], env=environment, check=False)  # noqa: S603
-        if again.returncode:
-            return again.returncode
-    code = watch([*command, *extra], prepared, environment)
+        code = call([*command, "--", *map(str, holes)], environment)
+        if code:
+            return code
+    code = watch(command, prepared, environment)
     sys.stdout.write("\n".join(summary(config, prepared)) + "\n")
     return code
+
+
+def _unlock(command: Sequence[str]) -> None:
+    with Path(os.devnull).open("w") as nowhere:
+        call([*command, "--unlock"], _environment(), nowhere)
+    sys.stderr.write("voxelmill: an earlier run was killed; going on with what it has finished\n")
+
+
+def _environment() -> dict[str, str]:
+    here = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
 def _forget_quarantined(prepared: Prepared) -> None:

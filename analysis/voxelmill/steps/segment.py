@@ -111,6 +111,7 @@ def _set_record(frames: Sequence[Found]) -> dict[str, Any]:
     return {
         "counts": [found.objects.count for found in frames],
         "fitted": [dict(found.fitted) for found in frames],
+        "halo": [list(found.halo) for found in frames],
         "seams": [found.objects.seams for found in frames],
         "longest": [list(found.objects.longest) for found in frames],
         "sha256": sha256("".join(found.digest for found in frames).encode()).hexdigest(),

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from voxelmill.layout import Layout
+from voxelmill.steps.child import call, child, exit_code
 from voxelmill.steps.prepare import Prepared
 from voxelmill.steps.work import read_batch
 
@@ -21,22 +22,23 @@ def watch(command: Sequence[str], prepared: Prepared, environment: Mapping[str, 
 
     On a terminal Snakemake's output goes to ``results/snakemake.log`` and is shown if it fails.
     """
-    quiet = sys.stderr.isatty() and not {"-n", "--dry-run", "--dryrun"} & set(command)
-    if not quiet:
-        return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
+    if not sys.stderr.isatty() or is_dry(command):
+        return call(command, environment)
     log = prepared.verdict.with_name("snakemake.log")
-    with log.open("w", encoding="utf-8") as sink:
-        process = subprocess.Popen(  # noqa: S603
-            command, env=environment, stdout=sink, stderr=subprocess.STDOUT
-        )
+    with log.open("w", encoding="utf-8") as sink, child(command, environment, sink) as process:
         _show(process, prepared)
-    code = process.wait()
+    code = exit_code(process)
     text = log.read_text(encoding="utf-8", errors="replace")
     if code:
         sys.stderr.write(text)
     elif "Nothing to be done" in text:
         sys.stderr.write("Nothing to be done: all results are up to date.\n")
     return code
+
+
+def is_dry(options: Sequence[str]) -> bool:
+    """Whether Snakemake is to show only what it would do."""
+    return bool({"-n", "--dry-run", "--dryrun"} & set(options))
 
 
 def _show(process: "subprocess.Popen[bytes]", prepared: Prepared) -> None:

@@ -7,10 +7,13 @@ both read                   ╞═════2h═════╡          chun
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from math import prod
+from math import isqrt
 from typing import TypeAlias
 
+import numpy as np
+
 from voxelmill.blocks import Block, Box, Grid
+from voxelmill.ngff import Image
 from voxelmill.plugin import Index
 from voxelmill.store.cache import BUDGET_BYTES
 
@@ -52,7 +55,9 @@ def _shared(start: int, stop: int, extent: int, chunk: int, halo: int | None) ->
         yield from range(max(start, stop - 2 * halo) // chunk, -(-stop // chunk))
 
 
-def reading_order(grid: Grid, voxel_bytes: int, budget: int = BUDGET_BYTES) -> list[Block]:
+def reading_order(
+    grid: Grid, image: Image, channels: int = 1, level: int = 0, budget: int = BUDGET_BYTES
+) -> list[Block]:
     """Order the blocks so that what neighbours share is still kept when its turn comes.
 
     Raster order within columns of blocks: as wide as lets the budget hold what is read between a
@@ -61,23 +66,40 @@ def reading_order(grid: Grid, voxel_bytes: int, budget: int = BUDGET_BYTES) -> l
     Parameters
     ----------
     grid : Grid
-        Blocks with their halo.
-    voxel_bytes : int
-        Size of a voxel, all channels that are read together.
+        Blocks of `level` of `image`, with their halo.
+    channels : int
+        How many are read together.
     budget : int
         Bytes of decoded chunks that are kept, by this process.
     """
+    array = image.levels[level].array
+    chunks = dict(zip(image.axes, array.chunks, strict=True))
+    extents = zip("zyx", grid.size, grid.halo, grid.shape, strict=True)
+    deep, tall, wide = (_touched(s, h, n, chunks.get(a, 1)) for a, s, h, n in extents)
+    plane = deep * np.dtype(array.dtype).itemsize * max(channels, chunks.get("c", 1))
     depth, height, width = grid.counts
-    largest = prod(s + 2 * h for s, h in zip(grid.size, grid.halo, strict=True)) * voxel_bytes
-    fit = max(1, budget // largest)
-    tall, wide = height, min(width, fit)
     if depth > 1 and grid.halo[0]:
-        tall = wide = max(1, int(fit**0.5))
-    columns = product(range(0, height, tall), range(0, width, wide))
+        edge = isqrt(budget // plane)
+        height_fit, width_fit = (
+            _fit(edge, s, t) for s, t in zip(grid.size[1:], (tall, wide), strict=True)
+        )
+    else:
+        height_fit, width_fit = height, _fit(budget // (plane * tall), grid.size[2], wide)
     return [
         grid.block((z, y, x))
-        for y0, x0 in columns
+        for y0, x0 in product(range(0, height, height_fit), range(0, width, width_fit))
         for z in range(depth)
-        for y in range(y0, min(y0 + tall, height))
-        for x in range(x0, min(x0 + wide, width))
+        for y in range(y0, min(y0 + height_fit, height))
+        for x in range(x0, min(x0 + width_fit, width))
     ]
+
+
+def _touched(size: int, halo: int, extent: int, chunk: int) -> int:
+    """Largest extent of the chunks that one block touches."""
+    before = -(-halo // chunk) * chunk
+    return min(before + -(-(size + halo) // chunk) * chunk, -(-extent // chunk) * chunk)
+
+
+def _fit(extent: int, size: int, touched: int) -> int:
+    """Number of blocks whose chunks lie within `extent`; at least one."""
+    return max(1, 1 + (extent - touched) // size)

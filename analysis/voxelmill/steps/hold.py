@@ -1,0 +1,98 @@
+"""One `voxelmill run` at a time works in a results folder, and goes on where a killed one stopped.
+
+A killed Snakemake leaves its own lock, which it then refuses to pass. Here that lock is taken away
+if nobody can be behind it: the file ``results/.running`` is free, so no `voxelmill run` lives; it
+names this working directory as that of a run that was killed; and no Snakemake runs here. A lock
+that a plain `snakemake` call left is none of our business.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from voxelmill.lockfile import Held, LockFile
+from voxelmill.plugin import OutputExists, VoxelmillError
+
+RUNNING = ".running"
+LOCKS = Path(".snakemake/locks")
+APART = ("labels.ome.zarr", "scratch")
+"""Folders without files written by way of a ``.part``, or that are emptied by their owner."""
+STALE_S = 60.0
+"""Age in seconds of a ``.part`` file that nobody writes any more."""
+
+
+@contextmanager
+def hold(results: Path, unlock: Callable[[], object]) -> Iterator[None]:
+    """Hold a results folder; first put right what a killed run has left.
+
+    Parameters
+    ----------
+    results : Path
+        Made if it is absent.
+    unlock : callable
+        Makes Snakemake remove its lock on the working directory.
+
+    Raises
+    ------
+    OutputExists
+        Another run works there.
+    """
+    results.mkdir(parents=True, exist_ok=True)
+    here = Path.cwd()
+    text = f"process {os.getpid()} on {socket.gethostname()} in {here}"
+    try:
+        lock = LockFile(results / RUNNING, text)
+    except Held as holder:
+        raise OutputExists(
+            f"{results}: another run works there ({holder}). Let it finish or end it"
+        ) from None
+    clean = False
+    try:
+        if lock.before:
+            sweep(results)
+            if lock.before.endswith(f" in {here}") and is_stale(here):
+                unlock()
+        yield
+        clean = True
+    except VoxelmillError:
+        clean = True
+        raise
+    finally:
+        lock.release(keep=not clean)
+
+
+def is_stale(folder: Path) -> bool:
+    """Whether a Snakemake lock lies in `folder` and no process that may hold it lives."""
+    if not any((folder / LOCKS).glob("*")):
+        return False
+    return not any(_is_snakemake(process, folder) for process in Path("/proc").glob("[0-9]*"))
+
+
+def _is_snakemake(process: Path, folder: Path) -> bool:
+    try:
+        if b"snakemake" not in (process / "cmdline").read_bytes():
+            return False
+        return (process / "cwd").samefile(folder)
+    except OSError:
+        return False
+
+
+def sweep(results: Path) -> None:
+    """Remove files that killed processes were writing when they died."""
+    for folder, folders, files in os.walk(results):
+        folders[:] = [name for name in folders if name not in APART]
+        for name in files:
+            path = Path(folder, name)
+            if name.startswith(".") and name.endswith(".part"):
+                _remove_if_old(path)
+
+
+def _remove_if_old(path: Path) -> None:
+    try:
+        if time.time() - path.stat().st_mtime > STALE_S:
+            path.unlink()
+    except FileNotFoundError:
+        return
