@@ -1,24 +1,52 @@
-"""`make bench`: print every table and write ``benchmarks/results.json``.
+"""`make bench`: run every topic, print its table, keep the rows in ``benchmarks/results.json``.
 
-Rows of the JSON: name, ours, peer, peer_name, unit, ratio (above 1: ours is better), must, aim.
+    python -m benchmarks [TOPIC ...]      # e.g. segmentation labels
+
+Rows of the JSON: name, ours, peer, peer_name, unit, ratio (above 1: ours is better), must, aim. A
+topic that is not run, or whose data are not on this machine, keeps the rows it has.
 """
 
+import argparse
 import json
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from benchmarks import accuracy
+from benchmarks.timing import Row, markdown, table
 
 RESULTS = Path(__file__).with_name("results.json")
+TOPICS = ("accuracy", "segmentation", "components", "overhead", "labels", "reading", "memory",
+          "mosaic", "chaos")  # fmt: skip
+
+
+def run(topic: str) -> list[Row]:
+    """Run one topic and print its table."""
+    print(f"\n== {topic}", flush=True)
+    rows: list[Row] = import_module(f"benchmarks.{topic}").measure()
+    print(table(rows), flush=True)
+    return rows
+
+
+def merged(kept: list[dict[str, Any]], rows: list[Row]) -> list[dict[str, Any]]:
+    """Rows by name, new ones in place of old ones."""
+    found = {row["name"]: row for row in kept}
+    found |= {row.name: row.as_json() for row in rows}
+    return list(found.values())
 
 
 def main() -> None:
-    """Run all benchmarks whose data are on this machine."""
-    results = [accuracy.evaluate(dataset) for dataset in accuracy.available()]
-    if results:
-        print(accuracy.table(results))
-    rows = accuracy.rows(results)
-    RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    print(f"{len(rows)} rows written to {RESULTS.name}")
+    """Run the topics that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("topics", nargs="*", metavar="TOPIC", help=", ".join(TOPICS))
+    parser.add_argument("--show", action="store_true", help="only print the kept rows")
+    given = parser.parse_args()
+    if unknown := set(given.topics) - set(TOPICS):
+        parser.error(f"no topic {', '.join(sorted(unknown))}; there are: {', '.join(TOPICS)}")
+    kept = json.loads(RESULTS.read_text(encoding="utf-8"))
+    for topic in () if given.show else given.topics or TOPICS:
+        kept = merged(kept, run(topic))
+        RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(markdown([Row(**row) for row in kept]))
 
 
 if __name__ == "__main__":

@@ -86,3 +86,13 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(
         "  ".join(v.ljust(w) for v, w in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table of the README: what was compared, both figures, the ratio."""
+    lines = ["| what | voxelmill | peer | ratio |", "|---|---|---|---|"]
+    for r in rows:
+        if r.peer is not None and r.ratio is not None:
+            ours, peer = f"{r.ours:g} {r.unit}", f"{r.peer:g} {r.unit}, {r.peer_name}"
+            lines.append(f"| {r.name} | {ours} | {peer} | {r.ratio:g} |")
+    return "\n".join(lines)

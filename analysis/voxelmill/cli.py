@@ -181,7 +181,8 @@ def prove_command(
 ) -> None:
     """Check on your own data that results do not depend on blocks, storage or workers."""
     from voxelmill.configfile import load_settings
-    from voxelmill.steps.prove import Effort, numbers, prove
+    from voxelmill.steps.bench import Effort
+    from voxelmill.steps.prove import numbers, prove
 
     effort = Effort(
         edge=crop,

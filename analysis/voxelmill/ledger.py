@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import time
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from voxelmill.plugin import OutputExists
 
 SYNC_S = 0.05
 """Longest time between two fsyncs while lines come in: so much may be lost when power fails."""
-PATIENCE_S = 20.0
+PATIENCE_S = 10.0
 """How long to wait for the process of a run that was killed a moment ago."""
 
 
@@ -73,7 +74,6 @@ class Ledger:
         self.path = folder / "ledger.jsonl"
         self.done: dict[str, Any] = {}
         with room(folder):
-            folder.mkdir(parents=True, exist_ok=True)
             try:
                 self._lock = LockFile(folder / "lock", patience_s=patience_s)
             except Held as holder:
@@ -137,7 +137,9 @@ class Ledger:
         """Remove ledger and scratch: the step is finished and its record is written."""
         self._empty()
         self.close()
-        self.folder.rmdir()
+        # It is not empty where another process, which has waited, holds it by now.
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def __enter__(self) -> Self:
         return self

@@ -27,7 +27,7 @@ class LockFile:
     Parameters
     ----------
     path : Path
-        File to make, in a folder that exists.
+        File to make, with its folder.
     text : str
         What to write into it for others to read; default: process and host.
     patience_s : float
@@ -62,7 +62,12 @@ class LockFile:
 
 def _try(path: Path) -> int | None:
     """Descriptor of the locked file, or None if another process holds it."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except FileNotFoundError:
+        # The holder before has just removed the folder.
+        return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -128,6 +128,20 @@ def _advice(extents: Mapping[str, Extent], load: Load, limit: Limit) -> str:
     return text[0].upper() + text[1:]
 
 
+def advice(extents: Mapping[str, Extent], load: Load) -> str:
+    """What to change where memory did not suffice although the plan said that it would."""
+    if not extents:
+        return ""
+    name, step, found = load.worst(extents)
+    half = load.blocks.model_copy(update={"size": max(16, load.blocks.size // 2)})
+    less = replace(load, blocks=half).total(extents)
+    return (
+        f"{name}: {_size(load.blocks, extents[name])} with {_several(load.workers, 'worker')} "
+        f"should need {_gib(found.total)} ({step}). If that is too much here, set "
+        f"blocks: {{size: {half.size}}} (needs {_gib(less)}), or use fewer cores"
+    )
+
+
 def _size(blocks: Blocks, extent: Extent) -> str:
     depth = f"{min(blocks.depth, extent.space[0])} x " if extent.space[0] > 1 else ""
     return f"blocks of {depth}{blocks.size} x {blocks.size}"

@@ -137,9 +137,11 @@ def verdict(rows: Sequence[Tried], names: Sequence[str], halo: int, left: int) -
     text = []
     if bad:
         variant, judged = bad[0]
-        text.append(f"{DIFFERENT} in {len(bad)} of {len(found)} variants; first in "
-                    f"{variant.label(deep=variant.blocks.depth > 1)}: {judged.first}. No object that is longer "
-                    "than the halo explains it: please report it with the configuration")  # fmt: skip
+        where = variant.label(deep=variant.blocks.depth > 1)
+        text += [
+            f"{DIFFERENT} in {len(bad)} of {len(found)} variants; first in {where}: {judged.first}",
+            "no object longer than the halo explains it: please report it, with the configuration",
+        ]
     else:
         text.append(f"identical in {len(found)} of {len(found)} variants: {_scope(found, names)}")
     if long := max(j.long for _, j in found):

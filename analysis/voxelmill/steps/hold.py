@@ -40,7 +40,6 @@ def hold(results: Path, unlock: Callable[[], object]) -> Iterator[None]:
     OutputExists
         Another run works there.
     """
-    results.mkdir(parents=True, exist_ok=True)
     here = Path.cwd()
     text = f"process {os.getpid()} on {socket.gethostname()} in {here}"
     try:

@@ -2,11 +2,12 @@
 
 In: an array's checked metadata and one range of indices an axis. Out: the values, native byte
 order. A chunk is fetched, checked (`checks`), decoded in the calling thread and copied to where it
-belongs. Numbers behind at most blosc or zstd, which is nearly all there is, are decoded here at
-the codec's pace; zarr's event loop halves it. Whatever else Zarr allows is left to zarr.
+belongs. Numbers behind at most one usual codec, which is nearly all there is, are decoded here
+at the codec's pace; zarr's event loop halves it. Whatever else Zarr allows is left to zarr.
 """
 
 import json
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -28,10 +29,13 @@ from voxelmill.store.shards import index_length
 Place: TypeAlias = tuple[int, ...]
 Tables: TypeAlias = dict[Place, NDArray[np.uint64] | None]
 Keep: TypeAlias = Callable[[Place], bool]
+_GZIP = 16 + zlib.MAX_WBITS
 _DECODERS: dict[tuple[str, ...], Callable[[bytes, Any], Any]] = {
     (): lambda data, _: np.frombuffer(data, np.uint8),
     ("blosc",): lambda data, out: imagecodecs.blosc_decode(data, numthreads=1, out=out),
     ("zstd",): lambda data, out: imagecodecs.zstd_decode(data, out=out),
+    ("zlib",): lambda data, _: np.frombuffer(zlib.decompress(data), np.uint8),
+    ("gzip",): lambda data, _: np.frombuffer(zlib.decompress(data, _GZIP), np.uint8),
 }
 
 
