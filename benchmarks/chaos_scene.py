@@ -138,7 +138,7 @@ def _apart(path: Path) -> bool:
     return path.suffix == ".log" or path.name.startswith(".") or path.parts[1:2] == ("scratch",)
 
 
-def make_scene(folder: Path, *, processes: bool = False, images: int = 1) -> Scene:
+def make_scene(folder: Path, *, processes: bool = False, delay_s: float = 0.02) -> Scene:
     """Write image, plugin and configuration."""
     plugins = folder / "plugins"
     info = plugins / "noted-1.dist-info"
@@ -146,14 +146,10 @@ def make_scene(folder: Path, *, processes: bool = False, images: int = 1) -> Sce
     (plugins / "noted.py").write_text(PLUGIN.replace("HALO", str(HALO)))
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: noted\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[voxelmill.plugins]\nnoted = noted:Noted\n")
-    sheet = ["dataset\turl"]
-    for number in range(images):
-        name = "image" if images == 1 else f"image{number}"
-        write_image(str(folder / f"{name}.zarr"), squares(number), "cyx", (1.0, 1.0, 1.0), ["0"])
-        sheet.append(f"{name}\t{name}.zarr")
-    (folder / "sheet.tsv").write_text("\n".join(sheet) + "\n")
+    write_image(str(folder / "image.zarr"), squares(), "cyx", (1.0, 1.0, 1.0), ["0"])
+    (folder / "sheet.tsv").write_text("dataset\turl\nimage\timage.zarr\n")
     settings: Mapping[str, object] = {
-        "folder": folder, "delay_s": 0.02, "block": BLOCK, "processes": str(processes).lower(),
+        "folder": folder, "delay_s": delay_s, "block": BLOCK, "processes": str(processes).lower(),
     }  # fmt: skip
     (folder / "config.yaml").write_text(CONFIG.format(**settings))
     run = {"blocks": {"size": BLOCK}, "compute": {"processes": processes}}
@@ -161,9 +157,9 @@ def make_scene(folder: Path, *, processes: bool = False, images: int = 1) -> Sce
     return Scene(folder, processes)
 
 
-def squares(seed: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+def squares() -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
     """Image (t, c, z, y, x) full of small rectangles, many across the seams of blocks."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     image = np.zeros((SIZE, SIZE), np.uint8)
     for y, x in rng.integers(0, SIZE - 12, (900, 2)):
         height, width = rng.integers(3, 12, 2)

@@ -119,8 +119,7 @@ def measure() -> list[Row]:
         "BBBC039 mosaic": run(flat, (1.0, 1.0, 1.0), NUCLEI,
                               [Blocks(size=n) for n in (512, 1024, 2048)]),
         "3-D mosaic": run(deep, BALLS_SPACING, BALLS,
-                          [Blocks(size=64, depth=40), Blocks(size=100, depth=31),
-                           Blocks(size=128, depth=93)]),
+                          [Blocks(size=100, depth=31), Blocks(size=128, depth=47)]),
     }  # fmt: skip
     rows: list[Row] = []
     for name, found in runs.items():

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from voxelmill.blocks import Box, Grid
+from voxelmill.blocks import Block, Box, Grid
 from voxelmill.ends import Source
 from voxelmill.plugin import Array, BadInput, Index, Labels, Pixels, Spacing
 from voxelmill.stitch import MAX_OBJECTS
@@ -31,7 +31,7 @@ class ArraySource:
         t, c, z, y, x = self.array.shape
         return t, c, z, y, x
 
-    def read(self, t: int, channels: Sequence[int], box: Box) -> Pixels:
+    def read(self, t: int, channels: Sequence[int], box: Box, halo: Index | None = None) -> Pixels:
         """Pixels (c, z, y, x), native byte order."""
         # A list would make Dask shuffle: a slice where it says the same.
         first, last = channels[0], channels[-1] + 1
@@ -40,6 +40,10 @@ class ArraySource:
         pixels = part.compute(scheduler="synchronous") if hasattr(part, "compute") else part
         native = np.asarray(pixels)
         return native.astype(native.dtype.newbyteorder("="), copy=False)
+
+    def order(self, grid: Grid) -> Sequence[Block]:
+        """Raster order."""
+        return list(grid)
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,14 @@ class FileSource:
         t, c, z, y, x = array.shape
         return cls(str(file), native.str, (t, c, z, y, x), spacing_um)
 
-    def read(self, t: int, channels: Sequence[int], box: Box) -> Pixels:
+    def read(self, t: int, channels: Sequence[int], box: Box, halo: Index | None = None) -> Pixels:
         """Pixels (c, z, y, x), native byte order."""
         pixels = np.memmap(self.file, np.dtype(self.dtype), "r", shape=self.shape)
         return np.stack([pixels[t, c][box.slices] for c in channels])
+
+    def order(self, grid: Grid) -> Sequence[Block]:
+        """Raster order."""
+        return list(grid)
 
 
 class FileLabels:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from voxelmill.blocks import Box, Grid
+from voxelmill.blocks import Block, Box, Grid
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
 from voxelmill.store.label_layout import label_shards
 from voxelmill.store.labels import read_labels, write_coarse_labels, write_labels
 from voxelmill.store.read import Image, read_box
+from voxelmill.store.sharing import reading_order
 
 
 class Source(Protocol):
@@ -28,8 +29,11 @@ class Source(Protocol):
     def spacing_um(self) -> Spacing:
         """Voxel size along z, y, x in micrometres."""
 
-    def read(self, t: int, channels: Sequence[int], box: Box) -> Pixels:
-        """Pixels (c, z, y, x), native byte order."""
+    def read(self, t: int, channels: Sequence[int], box: Box, halo: Index | None = None) -> Pixels:
+        """Pixels (c, z, y, x), native byte order; `halo` is how far others read into `box`."""
+
+    def order(self, grid: Grid) -> Sequence[Block]:
+        """Blocks in an order in which those that share chunks are not far apart."""
 
 
 class Target(Protocol):
@@ -67,9 +71,13 @@ class StoreSource:
         """Voxel size along z, y, x in micrometres."""
         return self.image.spacing_um
 
-    def read(self, t: int, channels: Sequence[int], box: Box) -> Pixels:
+    def read(self, t: int, channels: Sequence[int], box: Box, halo: Index | None = None) -> Pixels:
         """Pixels (c, z, y, x), native byte order."""
-        return read_box(self.image, t, channels, box, sparse=self.sparse)
+        return read_box(self.image, t, channels, box, sparse=self.sparse, halo=halo)
+
+    def order(self, grid: Grid) -> Sequence[Block]:
+        """Columns of blocks, so narrow that the chunks they share stay decoded."""
+        return reading_order(grid, self.image)
 
 
 @dataclass(frozen=True)

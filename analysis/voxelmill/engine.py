@@ -196,7 +196,7 @@ class Engine:
     def _each_block(
         self, title: str, function: Callable[..., Any], tasks: Sequence[Task]
     ) -> list[Task]:
-        work = [(t, _tag(b.index), (t, b)) for t in tasks for b in t.grid]
+        work = [(t, _tag(b.index), (t, b)) for t in tasks for b in t.frame.source.order(t.grid)]
         done = self._stage(title, function, work)
         return [t for t in tasks if t.frame.key in done]
 

@@ -155,9 +155,12 @@ def verdict(rows: Sequence[Tried], names: Sequence[str], halo: int, left: int) -
 
 
 def _scope(found: Sequence[tuple[Variant, Judged]], names: Sequence[str]) -> str:
-    columns = zip(*(v.values for v, _ in found), strict=True)
-    sizes, storages, workers, kinds = (len(set(column)) for column in columns)
+    sizes, storages, workers, kinds = (
+        set(c) for c in zip(*(v.values for v, _ in found), strict=True)
+    )
+    numbers = ", ".join(map(str, sorted(workers)))
+    crews = " and ".join("processes" if p else "threads" for p in sorted(kinds))
     return (
-        f"labels, pyramid and tables of {', '.join(names)}; {sizes} block sizes, {storages} ways "
-        f"of storage, {workers} numbers and {kinds} kinds of workers"
+        f"labels, pyramid and tables of {', '.join(names)}; {len(sizes)} block sizes, "
+        f"{len(storages)} ways of storage, {numbers} workers as {crews}"
     )

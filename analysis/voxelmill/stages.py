@@ -111,7 +111,7 @@ def segment(task: Task, block: Block) -> int:
 def _labels(task: Task, block: Block) -> Labels:
     """Labels of all that a block reads, local and not too sparse."""
     frame, segmenter = task.frame, task.segmenter
-    image = frame.source.read(frame.t, (task.channel,), block.read)
+    image = frame.source.read(frame.t, (task.channel,), block.read, task.grid.halo)
     seeds = None
     if segmenter.keeps_ids:
         seeds = frame.target.read(str(getattr(segmenter, "seeds", "")), frame.t, block.read)

@@ -179,7 +179,7 @@ VARIANTS = st.builds(
 
 
 @pytest.mark.parametrize("kind", EXACT)
-@settings(max_examples=6, phases=PHASES)
+@settings(max_examples=5, phases=PHASES)
 @given(scene=scenes(SHAPES), variants=st.lists(VARIANTS, min_size=2, max_size=2))
 def test_flat_images_do_not_depend_on_how_they_are_run(
     kind: str, scene: Scene, variants: list[Variant]
