@@ -2,7 +2,8 @@
 
 Whole processes as the workflow starts them: ``voxelmill segment`` and ``voxelmill measure`` with
 two threads, and with two worker processes beside their driver. A process's peak is what the kernel
-noted (VmHWM). Beside it: what `voxelmill plan` said before.
+noted (VmHWM). A ratio of growth must be at least 1 / 1.15. Beside it: what `voxelmill plan` says;
+the ratio is the smaller over the larger and must be at least 1 / 1.3.
 
 ``python -m benchmarks.memory [--size 8192 --large 32768 --kind watershed]``.
 """

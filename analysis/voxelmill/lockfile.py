@@ -53,9 +53,12 @@ class LockFile:
         os.ftruncate(found, 0)
         os.pwrite(found, text.encode(), 0)
 
-    def release(self, *, keep: bool = False) -> None:
-        """Let go; the file goes too unless `keep`."""
-        if not keep:
+        self.keep = False
+        """Whether the file stays behind when it is let go, as after a kill."""
+
+    def release(self) -> None:
+        """Let go."""
+        if not self.keep:
             self.path.unlink(missing_ok=True)
         os.close(self._file)
 

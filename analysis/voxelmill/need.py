@@ -5,7 +5,8 @@ process is what it always holds, plus what one task holds at most for each task 
 
     process = its libraries and kernels + cache of decoded chunks + tasks at once · largest stage
 
-    fit      slab of the image and its means; the overview and the segmenter's temporaries
+    look     slab of the image, of which the overview is made
+    fit      the overview and the segmenter's temporaries
     segment  core + halo: pixels, seeds and the segmenter's temporaries (`Segmenter.voxel_bytes`)
     pair     overlaps of two blocks
     write    shard of labels, its part of the pyramid and the encoded chunks
@@ -25,7 +26,7 @@ from voxelmill.blocks import Grid
 from voxelmill.config import Blocks, Compute, Segmented, Settings
 from voxelmill.features import Feature
 from voxelmill.ngff import Image
-from voxelmill.overview import SLAB_VOXELS, factors
+from voxelmill.overview import SLAB_DEPTH, SLAB_VOXELS, factors
 from voxelmill.plugin import Index, Spacing
 from voxelmill.quality import TILE
 from voxelmill.segmenters import Segmenter
@@ -33,14 +34,12 @@ from voxelmill.store.cache import BUDGET_BYTES
 from voxelmill.store.label_layout import label_shards
 
 MIB = 2**20
-DRIVER, WORKER, THREADS = 275 * MIB, 210 * MIB, 300 * MIB
+DRIVER, WORKER, THREADS = 300 * MIB, 250 * MIB, 310 * MIB
 """Libraries and compiled kernels, measured: a driver with worker processes, such a worker, and a
 driver whose own threads do the work."""
 TASK = 1000
 """Bytes that a driver keeps of a block: its task and its line in the ledger."""
 LABEL = np.dtype(np.int32).itemsize
-POOLED = 16
-"""Bytes a mean: sums and quotients, int64."""
 PAIRED = 32
 """Bytes a voxel of an overlap: labels of both blocks and their joint histogram."""
 WRITTEN = 8
@@ -52,7 +51,7 @@ DECODED = 2
 JUDGED = 12
 """Bytes a voxel of a QC tile besides the pixels: temporaries of the metrics."""
 STEPS: Mapping[str, tuple[str, ...]] = {
-    "segment": ("fit", "segment", "pair", "write"),
+    "segment": ("look", "fit", "segment", "pair", "write"),
     "measure": ("measure",),
     "qc": ("qc",),
 }
@@ -154,6 +153,7 @@ def tasks(extent: Extent, settings: Settings, blocks: Blocks) -> dict[str, int]:
     found = _segmenters(settings)
     paired = sum(not s.keeps_ids for s in found) if grid > 1 else 0
     return {
+        "look": frames * len(found) * -(-prod(extent.space) // _slab(extent)),
         "fit": frames * len(found),
         "segment": frames * grid * len(found),
         "pair": frames * grid * paired,
@@ -182,15 +182,23 @@ def _segmenters(settings: Settings) -> list[Segmenter]:
     return [s.segmenter for s in settings.objects.values() if isinstance(s, Segmented)]
 
 
-def _fit(extent: Extent, settings: Settings, _blocks: Blocks) -> int:
-    _, height, width = extent.space
+def _slab(extent: Extent) -> int:
+    """Voxels of the largest slab that the overview is made of."""
+    depth, _, width = extent.space
     cell = factors(extent.space, extent.spacing_um)
-    rows = min(height, max(1, SLAB_VOXELS // (cell[0] * cell[1] * width)) * cell[1])
-    slab = cell[0] * rows * width
+    deep = min(depth, max(1, SLAB_DEPTH // cell[0]) * cell[0])
+    return min(prod(extent.space), max(SLAB_VOXELS, deep * cell[1] * width))
+
+
+def _look(extent: Extent, _settings: Settings, _blocks: Blocks) -> int:
+    return _slab(extent) * extent.voxel
+
+
+def _fit(extent: Extent, settings: Settings, _blocks: Blocks) -> int:
+    cell = factors(extent.space, extent.spacing_um)
     seen = prod(n // c for n, c in zip(extent.space, cell, strict=True))
-    pooling = slab * extent.voxel + slab // prod(cell) * POOLED
-    fitting = max((s.voxel_bytes for s in _segmenters(settings)), default=0.0)
-    return int(max(pooling, seen * (fitting + extent.voxel)))
+    temporary = max((s.voxel_bytes for s in _segmenters(settings)), default=0.0)
+    return int(seen * (2 * extent.voxel + temporary))
 
 
 def _segment(extent: Extent, settings: Settings, blocks: Blocks) -> int:
@@ -237,6 +245,7 @@ def _qc(extent: Extent, _settings: Settings, _blocks: Blocks) -> int:
 
 
 STAGES = {
+    "look": _look,
     "fit": _fit,
     "segment": _segment,
     "pair": _pair,

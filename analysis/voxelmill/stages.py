@@ -84,7 +84,7 @@ def segment(task: Task, block: Block) -> int:
     ``nodes`` has a row a label 1…n: first voxel and bounding box of what the core holds of it, in
     voxels of the whole image, and whether the object reaches the end of what the block has read.
     """
-    labels = _labels(task, block)
+    labels, flagged = _labels(task, block)
     inner = block.core.within(block.read).slices
     ids, table = extents(labels[inner])
     nodes = np.zeros((ids.size, 10), np.int64)
@@ -93,7 +93,8 @@ def segment(task: Task, block: Block) -> int:
         save(task.file(block.index, "block"), labels=labels[inner], nodes=nodes, ids=ids)
         return int(ids.size)
     if not task.segmenter.connected:
-        nodes[:, 9] = np.isin(ids, _cut(labels, block, task.grid))
+        cut = np.append(flagged, _cut(labels, block, task.grid))
+        nodes[:, 9] = np.isin(ids, cut)
     dense = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
     dense[ids] = np.arange(1, ids.size + 1)
     parts = {"labels": labels[inner]}
@@ -108,11 +109,11 @@ def segment(task: Task, block: Block) -> int:
     return int(ids.size)
 
 
-def _labels(task: Task, block: Block) -> Labels:
-    """Labels of all that a block reads, local and not too sparse."""
+def _labels(task: Task, block: Block) -> tuple[Labels, Ints]:
+    """Labels of all that a block reads, local and not too sparse; which the segmenter flagged."""
     frame, segmenter = task.frame, task.segmenter
     image = frame.source.read(frame.t, (task.channel,), block.read, task.grid.halo)
-    seeds = None
+    seeds, flagged = None, np.zeros(0, np.int64)
     if segmenter.keeps_ids:
         seeds = frame.target.read(str(getattr(segmenter, "seeds", "")), frame.t, block.read)
     labels = segmenter.at(block.read.start)(image, frame.source.spacing_um, seeds)
@@ -120,16 +121,20 @@ def _labels(task: Task, block: Block) -> Labels:
         found = f"{labels.dtype} {labels.shape}; allowed: int32 {block.read.shape}"
         raise BadInput(f"{frame.key}: {segmenter} gave {found}. Mend the segmenter")
     if segmenter.keeps_ids:
-        return labels
+        return labels, flagged
+    if labels.min(initial=0) < 0:
+        labels, flagged = np.abs(labels), present(-np.minimum(labels, 0))
     if segmenter.connected and block.read != block.core:
         # Farther out too little context was seen to say what touches what.
         inner = block.core.within(block.read).slices
         apart = np.zeros_like(labels)
         apart[inner], _ = components(np.ascontiguousarray(labels[inner]), True)
-        return apart
+        return apart, flagged
     if labels.max(initial=0) > labels.size:
-        labels = np.unique(labels, return_inverse=True)[1].astype(np.int32).reshape(labels.shape)
-    return labels
+        old, at = np.unique(labels, return_inverse=True)
+        labels = at.astype(np.int32).reshape(labels.shape)
+        flagged = np.flatnonzero(np.isin(old, flagged))
+    return labels, flagged
 
 
 def _renumbered(labels: Labels, table: NDArray[np.int32]) -> Labels:

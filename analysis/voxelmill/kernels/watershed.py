@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from voxelmill.kernels.basins import rainfall
 from voxelmill.kernels.contacts import survey
+from voxelmill.kernels.oversize import Cut, cut_basins, too_large
 from voxelmill.plugin import Array
 
 Int32: TypeAlias = NDArray[np.int32]
@@ -39,25 +40,34 @@ class Basins:
     """(e,): height of the pass between them."""
     border: Int64
     """(e, 2): pairs of touching voxels, and the sum of their smaller intensities."""
+    whole: int
+    """Basins up to this number are whole, later ones pieces of what was too large."""
 
 
-def find_basins(heights: Int32, mask: Array, image: Int32, out: Int32 | None = None) -> Basins:
+def find_basins(
+    heights: Int32, mask: Array, image: Int32, out: Int32 | None = None, cut: Cut | None = None
+) -> Basins:
     """Rainfall basins of `heights` with their sums over `image` and their edges.
 
-    `out` is memory for the basins, as in `rainfall`. Peaks and saddles are heights above a ground
-    of -1, so that they are above 0.
+    `out` is memory for the basins, as in `rainfall`; basins too large for `cut` are cut. Peaks and
+    saddles are heights above a ground of -1, so that they are above 0.
     """
     basins, peaks = rainfall(heights, mask, out)
     sums, bounds, pairs, edges = survey(basins, heights, image, peaks.size)
+    top, whole = np.append(0, heights.reshape(-1)[peaks].astype(np.int64) + 1), peaks.size
+    if cut is not None and (large := too_large(bounds, cut)).any():
+        top, whole = cut_basins(basins, heights, top, large, cut)
+        sums, bounds, pairs, edges = survey(basins, heights, image, top.size - 1)
     return Basins(
         labels=basins,
         sums=sums,
         bounds=bounds,
-        top=np.append(0, heights.reshape(-1)[peaks].astype(np.int64) + 1),
+        top=top,
         first=pairs >> 32,
         second=pairs & 0xFFFFFFFF,
         saddle=edges[:, 0] + 1,
         border=edges[:, 1:],
+        whole=whole,
     )
 
 

@@ -68,7 +68,8 @@ class Segmenter(Plugin):
         Returns
         -------
         (z, y, x) int32 array
-            Local ids, 0 = background; ids of `seeds` if ``keeps_ids``.
+            Local ids, 0 = background; ids of `seeds` if ``keeps_ids``. An object that is a piece
+            of something too large for the segmenter may carry its id below 0: it is flagged.
 
         Raises
         ------

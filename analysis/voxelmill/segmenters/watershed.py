@@ -23,6 +23,7 @@ from voxelmill.kernels.distance import STEPS, distance
 from voxelmill.kernels.holes import fill_holes
 from voxelmill.kernels.light import add_light, relabel
 from voxelmill.kernels.outline import edge_levels, peel
+from voxelmill.kernels.oversize import Cut
 from voxelmill.kernels.pieces import largest_pieces
 from voxelmill.kernels.size import typical_diameter
 from voxelmill.kernels.smooth import reach, smooth
@@ -142,11 +143,13 @@ class Watershed(Sized):
         peel(mask, bright, basins.labels, least)
         mask = majority(mask)
         work = above, basins.labels
-        objects, own = self._objects(mask, bright, around, volume, work, spacing_um)
+        objects, own, cut = self._objects(mask, bright, around, volume, work, spacing_um)
         peel(objects, bright, objects, np.ceil(self.outline * own).astype(np.int32))
         count, level = edge_levels(objects, bright, own.size - 1)
         wanted = level <= self.FAINT * own.astype(np.float64) * count
         ids, _ = largest_pieces(objects, max(int(self.smallest * volume), 1), wanted, work[1])
+        if cut.any():
+            ids[cut[objects]] *= -1
         return ids
 
     def _depth(self, mask: Mask, spacing_um: Spacing) -> Int32:
@@ -164,7 +167,9 @@ class Watershed(Sized):
     ) -> tuple[Basins, Int64]:
         """Coarse basins, and the brightness of the coarse object that each lies in, (n + 1,)."""
         depth = self._depth(mask, spacing_um)
-        basins = find_basins(self._relief(depth, spacing_um, work), mask, bright, depth)
+        basins = find_basins(
+            self._relief(depth, spacing_um, work), mask, bright, depth, self._cut(spacing_um)
+        )
         lower = np.minimum(basins.top[basins.first], basins.top[basins.second])
         weight = basins.saddle / lower
         order = np.lexsort((basins.second, basins.first, -weight))
@@ -185,13 +190,18 @@ class Watershed(Sized):
         volume: float,
         memory: tuple[Int32, Int32],
         spacing_um: Spacing,
-    ) -> tuple[Labels, Int64]:
-        """Split the mask into objects by the tree of merges; and the own level of each."""
+    ) -> tuple[Labels, Int64, Mask]:
+        """Split the mask into objects by the tree of merges.
+
+        Also the own level of each, and whether it is a piece of what is too large.
+        """
         height = self.BRIGHT * self.diameter(spacing_um) / spacing_um[2] * STEPS
         work, groups = memory
         depth = self._depth(mask, spacing_um)
         add_light(depth, mask, bright, groups, height / np.maximum(around, 1), int(1.5 * height))
-        basins = find_basins(self._relief(depth, spacing_um, work), mask, bright, depth)
+        basins = find_basins(
+            self._relief(depth, spacing_um, work), mask, bright, depth, self._cut(spacing_um)
+        )
         a, b, n = basins.first, basins.second, basins.top.size - 1
         lower = np.minimum(basins.top[a], basins.top[b])
         edges = Pairs(basins.sums[a], basins.sums[b], basins.border, basins.saddle, lower)
@@ -207,8 +217,15 @@ class Watershed(Sized):
         merges = Pairs(sums[left], sums[right], border[n + 1 :], saddle, lower)
         together = weigh(merges.features(volume), WEIGHTS) > 0
         chosen = select(parent, np.append(np.ones(n + 1, bool), together), n)
+        cut = np.zeros(parent.size, bool)
+        cut[chosen[basins.whole + 1 :]] = True
         relabel(basins.labels, chosen)
-        return basins.labels, _own_level(sums)
+        return basins.labels, _own_level(sums), cut
+
+    def _cut(self, spacing_um: Spacing) -> Cut:
+        """Basins longer than any object may be are cut."""
+        limit, cell = self.voxels(self.LARGEST, spacing_um), self.voxels(self.COARSE, spacing_um)
+        return Cut(limit, cell, self.origin)
 
 
 def majority(mask: Mask) -> Mask:

@@ -16,6 +16,10 @@ PR_SET_PDEATHSIG = 1
 """``prctl(2)``: the signal that a process gets when its parent dies."""
 
 
+KILLED = 128
+"""Exit codes above it: killed by the signal of that number less this."""
+
+
 @contextmanager
 def child(
     command: Sequence[str], environment: Mapping[str, str], output: IO[str] | None = None
@@ -45,7 +49,7 @@ def child(
 def call(
     command: Sequence[str], environment: Mapping[str, str], output: IO[str] | None = None
 ) -> int:
-    """Run `command`; return its exit code, 128 + signal if it was killed."""
+    """Run `command`; return its exit code, above `KILLED` if a signal ended it."""
     with child(command, environment, output) as process:
         pass
     return exit_code(process)
@@ -54,7 +58,7 @@ def call(
 def exit_code(process: "subprocess.Popen[bytes]") -> int:
     """Exit code of an ended process, as shells give it."""
     code: int = process.returncode
-    return code if code >= 0 else 128 - code
+    return code if code >= 0 else KILLED - code
 
 
 def _death_note() -> Callable[[], object] | None:

@@ -25,7 +25,7 @@ STALE_S = 60.0
 
 
 @contextmanager
-def hold(results: Path, unlock: Callable[[], object]) -> Iterator[None]:
+def hold(results: Path, unlock: Callable[[], object]) -> Iterator[LockFile]:
     """Hold a results folder; first put right what a killed run has left.
 
     Parameters
@@ -34,6 +34,11 @@ def hold(results: Path, unlock: Callable[[], object]) -> Iterator[None]:
         Made if it is absent.
     unlock : callable
         Makes Snakemake remove its lock on the working directory.
+
+    Yields
+    ------
+    LockFile
+        To be kept if Snakemake is killed.
 
     Raises
     ------
@@ -48,19 +53,20 @@ def hold(results: Path, unlock: Callable[[], object]) -> Iterator[None]:
         raise OutputExists(
             f"{results}: another run works there ({holder}). Let it finish or end it"
         ) from None
-    clean = False
     try:
         if lock.before:
             sweep(results)
             if lock.before.endswith(f" in {here}") and is_stale(here):
                 unlock()
-        yield
-        clean = True
+        yield lock
     except VoxelmillError:
-        clean = True
+        raise
+    except BaseException:
+        # Snakemake may have had no chance to remove its lock.
+        lock.keep = True
         raise
     finally:
-        lock.release(keep=not clean)
+        lock.release()
 
 
 def is_stale(folder: Path) -> bool:

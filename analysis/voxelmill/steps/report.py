@@ -120,8 +120,9 @@ def _seams(segmented: dict[str, Any]) -> tuple[str, ...]:
                 halo = max(max(h[1:]) for h in done["halo"])
                 longest = max(max(size[1:]) for size in done["longest"])
                 found.append(
-                    f"{image or 'image'}: {n} {name} are longer than the halo of {halo} voxels, so "
-                    f"a seam between blocks may have cut them; the longest extends over {longest}. "
-                    f"Set objects.{name}.halo_px: {longest + 1} in the configuration"
+                    f"{image or 'image'}: {n} {name} may be cut: they reach beyond the halo of "
+                    f"{halo} voxels, or are pieces of what is too large for the segmenter; the "
+                    f"longest extends over {longest}. Give the segmenter a larger diameter, or "
+                    f"set objects.{name}.halo_px: {longest + 1}"
                 )
     return tuple(found)

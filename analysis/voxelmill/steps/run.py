@@ -10,7 +10,7 @@ from voxelmill.configfile import load_config
 from voxelmill.disk import room
 from voxelmill.layout import Layout
 from voxelmill.plugin import BadConfig
-from voxelmill.steps.child import call
+from voxelmill.steps.child import KILLED, call
 from voxelmill.steps.gather import read_record
 from voxelmill.steps.hold import hold
 from voxelmill.steps.prepare import Prepared, prepare
@@ -70,8 +70,10 @@ def run(
     with room(results):
         if is_dry(extra):
             return _run(config, config_path, [*command, *extra])
-        with hold(results, lambda: _unlock(command)):
-            return _run(config, config_path, [*command, *extra], retry_quarantined)
+        with hold(results, lambda: _unlock(command)) as lock:
+            code = _run(config, config_path, [*command, *extra], retry_quarantined)
+            lock.keep = code > KILLED
+            return code
 
 
 def _run(
