@@ -29,7 +29,6 @@ from voxelmill.ngff import Image
 from voxelmill.overview import SLAB_DEPTH, SLAB_VOXELS, factors
 from voxelmill.plugin import Index, Spacing
 from voxelmill.quality import TILE
-from voxelmill.segmenters import Segmenter
 from voxelmill.store.cache import BUDGET_BYTES
 from voxelmill.store.label_layout import label_shards
 
@@ -150,10 +149,12 @@ def tasks(extent: Extent, settings: Settings, blocks: Blocks) -> dict[str, int]:
     """Tasks of an image by stage; blocks without objects are not measured."""
     frames, grid = extent.shape[0], _grid(extent, blocks)
     shards = len(label_shards(extent.space))
-    found = _segmenters(settings)
-    paired = sum(not s.keeps_ids for s in found) if grid > 1 else 0
+    found = _segmented(settings)
+    slabs = -(-prod(extent.space) // _slab(extent))
+    paired = sum(not s.segmenter.keeps_ids for s in found) if grid > 1 else 0
     return {
-        "look": frames * len(found) * -(-prod(extent.space) // _slab(extent)),
+        # A small image is looked at by the task that fits.
+        "look": frames * len(found) * slabs * (slabs > 1),
         "fit": frames * len(found),
         "segment": frames * grid * len(found),
         "pair": frames * grid * paired,
@@ -178,8 +179,15 @@ def _core(blocks: Blocks) -> Index:
     return blocks.depth, blocks.size, blocks.size
 
 
-def _segmenters(settings: Settings) -> list[Segmenter]:
-    return [s.segmenter for s in settings.objects.values() if isinstance(s, Segmented)]
+def _segmented(settings: Settings) -> list[Segmented]:
+    return [spec for spec in settings.objects.values() if isinstance(spec, Segmented)]
+
+
+def _halo(extent: Extent, spec: Segmented) -> Index:
+    """Halo before anything is fitted; what is fitted may change it."""
+    z, y, x = spec.segmenter.halo(extent.spacing_um)
+    deep = int(np.ceil(spec.halo_px * extent.spacing_um[2] / extent.spacing_um[0]))
+    return max(z, deep), max(y, spec.halo_px), max(x, spec.halo_px)
 
 
 def _slab(extent: Extent) -> int:
@@ -197,23 +205,25 @@ def _look(extent: Extent, _settings: Settings, _blocks: Blocks) -> int:
 def _fit(extent: Extent, settings: Settings, _blocks: Blocks) -> int:
     cell = factors(extent.space, extent.spacing_um)
     seen = prod(n // c for n, c in zip(extent.space, cell, strict=True))
-    temporary = max((s.voxel_bytes for s in _segmenters(settings)), default=0.0)
-    return int(seen * (2 * extent.voxel + temporary))
+    temporary = max((s.segmenter.voxel_bytes for s in _segmented(settings)), default=0.0)
+    whole = prod(extent.space)
+    looked = whole if _slab(extent) == whole else 0
+    return int(looked * extent.voxel + seen * (2 * extent.voxel + temporary))
 
 
 def _segment(extent: Extent, settings: Settings, blocks: Blocks) -> int:
     most = 0.0
-    for segmenter in _segmenters(settings):
-        box = prod(read_box(extent, blocks, segmenter.halo(extent.spacing_um)))
-        seeds = LABEL if segmenter.keeps_ids else 0
-        most = max(most, box * (extent.voxel + seeds + segmenter.voxel_bytes))
+    for spec in _segmented(settings):
+        box = prod(read_box(extent, blocks, _halo(extent, spec)))
+        seeds = LABEL if spec.segmenter.keeps_ids else 0
+        most = max(most, box * (extent.voxel + seeds + spec.segmenter.voxel_bytes))
     return int(most)
 
 
 def _pair(extent: Extent, settings: Settings, blocks: Blocks) -> int:
     most = 0
-    for segmenter in (s for s in _segmenters(settings) if not s.keeps_ids):
-        halo = segmenter.halo(extent.spacing_um)
+    for spec in (s for s in _segmented(settings) if not s.segmenter.keeps_ids):
+        halo = _halo(extent, spec)
         box = read_box(extent, blocks, halo)
         # Only along an axis with several blocks is there a face between two.
         faces = [
@@ -230,7 +240,7 @@ def _write(extent: Extent, settings: Settings, _blocks: Blocks) -> int:
 
 
 def _measure(extent: Extent, settings: Settings, blocks: Blocks) -> int:
-    halos = [s.halo(extent.spacing_um) for s in _segmenters(settings)]
+    halos = [_halo(extent, spec) for spec in _segmented(settings)]
     z, y, x = (max((h[axis] for h in halos), default=0) for axis in range(3))
     # Objects reach beyond the block that owns them, by less than the halo.
     box = prod(read_box(extent, blocks, (z, y, x)))

@@ -31,7 +31,6 @@ from voxelmill.scratch import load, save
 from voxelmill.segmenters import Segmenter
 from voxelmill.stitch import Ints, disputed, pair, touching
 
-
 _SIDES = {-1: slice(0, 1), 0: slice(None), 1: slice(-1, None)}
 
 

@@ -50,7 +50,7 @@ def test_distance_is_the_euclidean_distance_up_to_the_cap(
     mask = blobs(seed, shape, share)
     exact = ndi.distance_transform_edt(mask, (depth, 1, 1)) if not mask.all() else mask * 999.0
     for cap in (6.0, 200.0):  # with small numbers and with large ones
-        found = distance(mask, (depth, 1.0, 1.0), cap)
+        found = distance(runs(mask), mask.shape, (depth, 1.0, 1.0), cap)
         assert np.abs(found / STEPS - np.minimum(exact, cap)).max() <= 1 / STEPS
         assert not found[~mask].any()
 
@@ -161,7 +161,7 @@ def slow_rainfall(relief: Array) -> Array:
 def test_rainfall_follows_the_steepest_ascent(shape: tuple[int, ...], seed: int, top: int) -> None:
     rng = np.random.default_rng(seed)
     relief = (rng.integers(1, top, shape) * blobs(seed, shape, 0.7)).astype(np.int32)
-    found, peaks = rainfall(relief - 1, relief > 0)
+    found, peaks = rainfall(relief - 1, runs(relief > 0))
     assert found.ravel()[peaks].tolist() == list(range(1, peaks.size + 1))
     expected = slow_rainfall(relief)
     names = np.append(0, np.unique(expected[expected > 0]))
@@ -197,7 +197,7 @@ def test_a_survey_sums_basins_and_finds_all_touching_pairs(
         rng.integers(low, high, shape).astype(np.int32)
         for low, high in ((0, n + 1), (0, 50), (-9, 99))
     )
-    sums, bounds, pairs, edges = survey(basins, heights, image, n)
+    sums, bounds, pairs, edges = survey(basins, heights, image, runs(basins), n)
     found = {(int(p >> 32), int(p & 0xFFFFFFFF)): e for p, e in zip(pairs, edges, strict=True)}
     expected = slow_survey(basins, heights, image)
     assert found.keys() == expected.keys()
@@ -238,7 +238,7 @@ def test_an_ellipse_is_round_and_a_pair_is_not(shape: tuple[int, ...], expected:
     two = (((np.abs(x) - 11) ** 2 + y**2 + z**2) < 110).astype(np.int32)
     found = []
     for mask in (one, two):
-        sums, *_ = survey(mask, mask, mask, 1)
+        sums, *_ = survey(mask, mask, mask, runs(mask), 1)
         found.append(float(roundness(sums)[1]))
     assert found[0] == pytest.approx(expected, abs=0.02)
     assert found[1] < 0.92
@@ -247,7 +247,7 @@ def test_an_ellipse_is_round_and_a_pair_is_not(shape: tuple[int, ...], expected:
 def test_pair_features_hold_what_their_names_say() -> None:
     relief = np.array([[[3, 5, 2, 4, 3]]], np.int32).repeat(3, axis=1)
     image = np.array([[[10, 10, 6, 20, 20]]], np.int32).repeat(3, axis=1)
-    b = find_basins(relief - 1, relief > 0, image)
+    b = find_basins(relief - 1, runs(relief > 0), image)
     assert b.top[1:].tolist() == [5, 4]
     pairs = Pairs(b.sums[b.first], b.sums[b.second], b.border, b.saddle, np.array([4]))
     features = pairs.features(15.0)[:, 0]
@@ -285,7 +285,7 @@ def test_peeling_removes_weak_voxels_that_reach_the_border(
     expected = slow_peel(labels, weak)
     groups = np.random.default_rng(seed).integers(0, 5, shape).astype(np.int32)
     least = np.array([7, 1, 30, 4, 9], np.int32)
-    peel(labels, least[groups] - weak, groups, least)
+    peel(labels, runs(labels), least[groups] - weak, groups, least)
     assert np.array_equal(labels, expected)
 
 
@@ -300,7 +300,7 @@ def test_peeling_may_take_its_limits_from_the_labels_themselves(
     image = np.random.default_rng(seed).integers(0, 9, shape).astype(np.int32)
     least = np.array([0, 6, 3], np.int32)
     expected = slow_peel(labels, image < least[labels])
-    peel(labels, image, labels, least)
+    peel(labels, runs(labels), image, labels, least)
     assert np.array_equal(labels, expected)
 
 
@@ -315,7 +315,7 @@ def test_the_edge_is_where_the_plane_changes(shape: tuple[int, ...], seed: int) 
     wide = np.pad(labels, ((0, 0), (1, 1), (1, 1)), mode="edge")
     views = (wide[:, 2:, 1:-1], wide[:, :-2, 1:-1], wide[:, 1:-1, 2:], wide[:, 1:-1, :-2])
     edge = np.any([v != labels for v in views], axis=0)
-    count, total = edge_levels(labels, image, 4)
+    count, total = edge_levels(labels, runs(labels), image, 4)
     for k in range(1, 5):
         on = edge & (labels == k)
         assert count[k] == on.sum()
@@ -324,7 +324,7 @@ def test_the_edge_is_where_the_plane_changes(shape: tuple[int, ...], seed: int) 
 
 def slow_fill(labels: Array, size: int, extent: Index) -> Array:
     out = labels.copy()
-    holes, n = ndi.label(labels == 0)
+    holes, _ = ndi.label(labels == 0)
     for k, box in enumerate(ndi.find_objects(holes), 1):
         hole = holes == k
         rim = ndi.binary_dilation(hole) & ~hole
@@ -359,8 +359,8 @@ def test_holes_are_those_of_the_definition(
 @given(seed=SEEDS, n=st.sampled_from([1, 3]))
 def test_joined_runs_are_components(shape: tuple[int, ...], seed: int, n: int) -> None:
     labels = np.random.default_rng(seed).integers(0, n + 1, shape).astype(np.int32)
-    table, first = runs(labels, False)
-    ids, count = joined(table, first, shape)
+    table, first = found_runs = runs(labels)
+    ids, count = joined(found_runs, shape)
     expected, m = components(labels, False)
     found = np.zeros(shape, np.int32)
     for row, line in enumerate(found.reshape(-1, shape[2])):
@@ -368,7 +368,7 @@ def test_joined_runs_are_components(shape: tuple[int, ...], seed: int, n: int) -
             line[table[i, 0] : table[i, 1]] = ids[i] + 1
     assert count == m
     assert np.array_equal(found, expected)
-    zeros, _ = runs(labels, True)
+    zeros, _ = runs(labels, of_zero=True)
     assert (zeros[:, 1] - zeros[:, 0]).sum() == (labels == 0).sum()
 
 
@@ -377,9 +377,9 @@ def test_light_is_a_share_of_the_level_around_and_is_limited() -> None:
     mask = np.array([[[1, 1, 1, 0, 1]]], np.uint8)
     image = np.array([[[8, -4, 80, 8, 8]]], np.int32)
     groups = np.array([[[1, 1, 1, 1, 0]]], np.int32)
-    add_light(depth, mask, image, groups, np.array([0.0, 0.4]), 15)
+    add_light(depth, runs(mask), image, groups, np.array([0.0, 0.4]), 15)
     assert depth.tolist() == [[[13, 10, 25, 10, 10]]]
-    relabel(groups, np.array([9, 5], np.int32))
+    relabel(groups, runs(groups), np.array([9, 5], np.int32))
     assert groups.tolist() == [[[5, 5, 5, 5, 0]]]
 
 

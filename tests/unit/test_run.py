@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, Future, LocalCluster
 
 from voxelmill.config import Compute
 from voxelmill.ledger import Ledger
@@ -217,11 +217,16 @@ def test_a_scheduler_at_an_address_is_used() -> None:
             assert found.run("t", late_first, {"a": (3,)})["a"].value == 9
 
 
+def cancel_all(client: Client) -> None:
+    """What a client does when it loses its scheduler."""
+    client.cancel([Future(key, client) for key in list(client.futures)])
+
+
 def test_a_lost_cluster_is_said() -> None:
     with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster:
         compute = Compute(kind="address", address=cluster.scheduler_address)
         with pool(compute, 1, Progress()) as found:
-            threading.Timer(0.3, found._crew.client.close).start()
+            threading.Timer(0.3, cancel_all, [found._crew.client]).start()
             with pytest.raises(BlocksFailed, match="t: the Dask cluster is gone"):
                 found.run("t", slow, {"a": (1.0,), "b": (1.0,)})
 

@@ -1,6 +1,6 @@
 """Rainfall watershed: each voxel runs uphill to its peak.
 
-In: heights (z, y, x) int32 and the mask of the objects. Out: basins numbered 1…n in raster order of
+In: heights (z, y, x) int32 and the runs of the objects. Out: basins numbered 1…n in raster order of
 their peaks.
 
 Voxels are ordered by (height, smaller raster index first), a total order, so every voxel has one
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.kernels.jit import kernel
-from voxelmill.plugin import Array
+from voxelmill.kernels.runs import Runs
 
 Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
@@ -27,21 +27,22 @@ SELF = -14
 """Neighbours are -1…-27 in raster order."""
 
 
-def rainfall(heights: Int32, mask: Array, out: Int32 | None = None) -> tuple[Int32, Int64]:
-    """Basins of `heights` within the mask; neighbours share a corner (8 in one plane, else 26).
+def rainfall(heights: Int32, inside: Runs, out: Int32 | None = None) -> tuple[Int32, Int64]:
+    """Basins of the `heights` in runs; neighbours share a corner (8 in one plane, else 26).
 
     Parameters
     ----------
     heights : (z, y, x) int32 array
         Not negative.
-    mask : (z, y, x) bool or uint8 array
+    inside : Runs
+        Of the objects.
     out : (z, y, x) int32 array, optional
         Memory to use, not that of `heights`.
 
     Returns
     -------
     basins : (z, y, x) int32 array
-        1…b by raster order of the peaks; 0 outside the mask.
+        1…b by raster order of the peaks; 0 elsewhere.
     peaks : (b,) int64 array
         Raster index of each basin's peak.
     """
@@ -49,57 +50,65 @@ def rainfall(heights: Int32, mask: Array, out: Int32 | None = None) -> tuple[Int
     _, ny, nx = heights.shape
     steps = [(z * ny + y) * nx + x for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1)]
     table = np.array([0, *steps], np.int64)
-    peaks = _point(heights, mask, table, out)
-    _follow(out.reshape(-1), table)
+    peaks = _point(heights, inside, table, out)
+    _follow(out, inside, table)
     return out, peaks
 
 
 @kernel
-def _point(heights: Int32, mask: Array, steps: Int64, out: Int32) -> Int64:
+def _point(heights: Int32, inside: Runs, steps: Int64, out: Int32) -> Int64:
     """Number the peaks, and point all other voxels of the mask uphill."""
     nz, ny, nx = heights.shape
     rows = np.zeros((3, nx + 2), np.int32)
-    top = np.empty(nx, np.int32)
+    top, best = np.empty(nx, np.int32), np.empty(nx, np.int32)
     peaks = np.empty(1024, np.int64)
-    flat = out.reshape(-1)
     count = 0
-    for z in range(nz):
-        for y in range(ny):
-            line = out[z, y]
-            top[:] = 0
-            line[:] = 0
-            for k in range(-1 if nz > 1 else 0, 2 if nz > 1 else 1):
-                if not 0 <= z + k < nz:
-                    continue
-                for j in range(3):
-                    _load(rows[j], heights, mask, z + k, y + j - 1)
-                _climb(rows[0], rows[1], rows[2], -1 - 9 * (k + 1), top, line)
-            if count + nx > peaks.size:
-                peaks = np.append(peaks, np.empty(peaks.size + nx, np.int64))
-            inside = mask[z, y]
-            for x in range(nx):
-                code = line[x] if inside[x] else np.int32(0)
-                if code == SELF:
-                    peaks[count] = (z * ny + y) * nx + x
-                    count += 1
-                    code = np.int32(count)
-                elif code > SELF and code < 0:
-                    # An earlier voxel: mostly its basin is known already.
-                    found = flat[(z * ny + y) * nx + x + steps[-code]]
-                    code = found if found > 0 else code
-                line[x] = code
+    out[:] = 0
+    for row in range(nz * ny):
+        z, y = row // ny, row % ny
+        top[:] = 0
+        for k in range(-1 if z else 0, 2 if z + 1 < nz else 1):
+            for j in range(0 if nz > 1 or y == 0 else 2, 3):
+                _load(rows[(y + j) % 3], heights, inside, z + k, y + j - 1)
+            _climb(rows[y % 3], rows[(y + 1) % 3], rows[(y + 2) % 3], -1 - 9 * (k + 1), top, best)
+        if count + nx > peaks.size:
+            peaks = np.append(peaks, np.empty(peaks.size + nx, np.int64))
+        count = _number(best, row, inside, steps, out, peaks, count)
     return peaks[:count]
 
 
 @kernel
-def _load(row: Int32, heights: Int32, mask: Array, z: int, y: int) -> None:
+def _load(row: Int32, heights: Int32, inside: Runs, z: int, y: int) -> None:
     """Heights of one row above the ground at 0, padded by one."""
-    if not 0 <= y < heights.shape[1]:
-        row[:] = 0
-        return
-    line, inside, inner = heights[z, y], mask[z, y], row[1 : row.size - 1]
-    for x in range(line.size):
-        inner[x] = np.int32(line[x] + 1) if inside[x] else np.int32(0)
+    ny = heights.shape[1]
+    row[:] = 0
+    if 0 <= y < ny:
+        line = heights[z, y]
+        for i in range(inside.first[z * ny + y], inside.first[z * ny + y + 1]):
+            for x in range(inside.table[i, 0], inside.table[i, 1]):
+                row[x + 1] = line[x] + 1
+
+
+@kernel
+def _number(
+    best: Int32, row: int, inside: Runs, steps: Int64, out: Int32, peaks: Int64, count: int
+) -> int:
+    """Write a row of `out`: peaks get the next numbers; the new count of peaks."""
+    nx = out.shape[2]
+    flat = out.reshape(-1)
+    for i in range(inside.first[row], inside.first[row + 1]):
+        for x in range(inside.table[i, 0], inside.table[i, 1]):
+            p, code = row * nx + x, best[x]
+            if code == SELF:
+                peaks[count] = p
+                count += 1
+                code = np.int32(count)
+            else:
+                # Of an earlier voxel the basin is mostly known; a later one is 0 as yet.
+                found = flat[p + steps[-code]]
+                code = found if found > 0 else code
+            flat[p] = code
+    return count
 
 
 @kernel
@@ -133,17 +142,22 @@ def _climb(before: Int32, here: Int32, after: Int32, code: int, top: Int32, best
 
 
 @kernel
-def _follow(basins: Int32, steps: Int64) -> None:
+def _follow(basins: Int32, inside: Runs, steps: Int64) -> None:
     """Hand the peaks' numbers down the paths, from the last voxel to the first."""
-    for p in range(basins.size - 1, -1, -1):
-        if basins[p] >= 0:
-            continue
-        q = p + steps[-basins[p]]
-        while basins[q] < 0:
-            q += steps[-basins[q]]
-        found = basins[q]
-        q = p
-        while basins[q] < 0:
-            after = q + steps[-basins[q]]
-            basins[q] = found
-            q = after
+    flat, nx = basins.reshape(-1), basins.shape[2]
+    for row in range(inside.first.size - 2, -1, -1):
+        for i in range(inside.first[row + 1] - 1, inside.first[row] - 1, -1):
+            for x in range(inside.table[i, 1] - 1, inside.table[i, 0] - 1, -1):
+                p = row * nx + x
+                found = flat[p + steps[max(-flat[p], 0)]]
+                if found > 0:
+                    flat[p] = found
+                    continue
+                q = p
+                while flat[q] < 0:
+                    q += steps[-flat[q]]
+                found = flat[q]
+                while flat[p] < 0:
+                    q = p + steps[-flat[p]]
+                    flat[p] = found
+                    p = q

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.kernels.jit import kernel
+from voxelmill.kernels.runs import Runs
 
 Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
@@ -20,13 +21,15 @@ GOLDEN = 0x9E3779B97F4A7C1
 
 @kernel
 def survey(
-    basins: Int32, heights: Int32, image: Int32, n: int
+    basins: Int32, heights: Int32, image: Int32, inside: Runs, n: int
 ) -> tuple[Int64, Int64, Int64, Int64]:
     """Sums and boxes of the basins, and the edges between them.
 
     Parameters
     ----------
     basins, heights, image : (z, y, x) int32 array
+    inside : Runs
+        Where there are basins.
     n : int
         Number of basins.
 
@@ -50,127 +53,114 @@ def survey(
     bounds[:, 3:] = -1
     table = np.full(1024, -1, np.int32)
     pairs, edges = np.empty(512, np.int64), np.empty((512, 3), np.int64)
+    contacts = np.empty((13 * nx + 1, 2), np.int64)
     count = 0
+    flat, high, bright = basins.reshape(-1), heights.reshape(-1), image.reshape(-1)
     for row in range(nz * ny):
         z, y = row // ny, row % ny
-        _sum_row(basins[z, y], image[z, y], z + 1 if nz > 1 else 0, y, sums, bounds)
-        for dz in range(2 if z + 1 < nz else 1):
-            for dy in range(-1 if dz else 0, 2):
-                if not 0 <= y + dy < ny:
-                    continue
-                if 2 * (count + 4 * nx) > table.size:
-                    table, pairs, edges = _enlarged(table, pairs, edges, count, 8 * nx)
-                here = basins[z, y], heights[z, y], image[z, y]
-                zz, yy = z + dz, y + dy
-                there = basins[zz, yy], heights[zz, yy], image[zz, yy]
-                if dz == 0 and dy == 0:
-                    count = _along(here, table, pairs, edges, count)
-                else:
-                    count = _meet(here, there, table, pairs, edges, count)
+        if 2 * (count + 16 * nx) > table.size:
+            table, pairs, edges = _enlarged(table, pairs, edges, count, 32 * nx)
+        met = 0
+        for i in range(inside.first[row], inside.first[row + 1]):
+            start, stop, base = inside.table[i, 0], inside.table[i, 1], row * nx
+            _sum(flat, bright, start, stop, (z + 1 if nz > 1 else 0, y, base), sums, bounds)
+            for dz in range(2 if z + 1 < nz else 1):
+                for dy in range(-1 if dz and y else 0, 2 if y + 1 < ny else 1):
+                    step = (dz * ny + dy) * nx
+                    for x in range(start, stop):
+                        p = base + x
+                        left = p + step - (1 if x and step else 0)
+                        right = p + step + (1 if x + 1 < nx else 0)
+                        a = flat[p]
+                        b, c, d = flat[left], flat[p + step], flat[right]
+                        # Without branches: which voxels touch others cannot be predicted.
+                        if not ((b != a) & (b > 0) | (c != a) & (c > 0) | (d != a) & (d > 0)):
+                            continue
+                        for q in range(left, right + 1):
+                            contacts[met, 0], contacts[met, 1] = p, q
+                            met += (flat[q] != a) & (flat[q] > 0)
+        count = _add(flat, high, bright, contacts[:met], table, pairs, edges, count)
     return sums, bounds, pairs[:count], edges[:count]
 
 
 @kernel
-def _sum_row(line: Int32, levels: Int32, z: int, y: int, sums: Int64, bounds: Int64) -> None:
-    """Add the runs of one row."""
-    x = 0
-    while x < line.size:
-        b = line[x]
-        if b == 0:
-            x += 1
-            continue
-        start, light, square = x, 0, 0
-        while x < line.size and line[x] == b:
-            v = np.int64(max(levels[x], 0))
+def _sum(
+    basins: Int32,
+    levels: Int32,
+    x: int,
+    stop: int,
+    where: tuple[int, int, int],
+    sums: Int64,
+    bounds: Int64,
+) -> None:
+    """Add the voxels from `x` on of the row `where` (z, y, and the raster index of its start)."""
+    z, y, base = where
+    while x < stop:
+        b, start, light, square = basins[base + x], x, np.int64(0), np.int64(0)
+        while x < stop and basins[base + x] == b:
+            v = np.int64(max(levels[base + x], 0))
             light += v
             square += v * v
             x += 1
-        n, s, box = x - start, sums[b], bounds[b]
+        n = x - start
         along = n * (start + x - 1) // 2
-        s[0] += n
-        s[1] += n * z
-        s[2] += n * y
-        s[3] += along
-        s[4] += n * z * z
-        s[5] += n * y * y
-        s[6] += ((x - 1) * x * (2 * x - 1) - (start - 1) * start * (2 * start - 1)) // 6
-        s[7] += n * z * y
-        s[8] += z * along
-        s[9] += y * along
-        s[10] += light
-        s[11] += square
+        sums[b, 0] += n
+        sums[b, 1] += n * z
+        sums[b, 2] += n * y
+        sums[b, 3] += along
+        sums[b, 4] += n * z * z
+        sums[b, 5] += n * y * y
+        sums[b, 6] += ((x - 1) * x * (2 * x - 1) - (start - 1) * start * (2 * start - 1)) // 6
+        sums[b, 7] += n * z * y
+        sums[b, 8] += z * along
+        sums[b, 9] += y * along
+        sums[b, 10] += light
+        sums[b, 11] += square
         plane = max(z - 1, 0)
-        box[0], box[3] = min(box[0], plane), max(box[3], plane)
-        box[1], box[4] = min(box[1], y), max(box[4], y)
-        box[2], box[5] = min(box[2], start), max(box[5], x - 1)
+        bounds[b, 0], bounds[b, 3] = min(bounds[b, 0], plane), max(bounds[b, 3], plane)
+        bounds[b, 1], bounds[b, 4] = min(bounds[b, 1], y), max(bounds[b, 4], y)
+        bounds[b, 2], bounds[b, 5] = min(bounds[b, 2], start), max(bounds[b, 5], x - 1)
 
 
 @kernel
-def _along(
-    row: tuple[Int32, Int32, Int32], table: Int32, pairs: Int64, edges: Int64, count: int
-) -> int:
-    """Add the touching voxels within a row; the new count of edges."""
-    basins, heights, levels = row
-    for x in range(basins.size - 1):
-        a, b = basins[x], basins[x + 1]
-        if a != b and a and b:
-            e = _edge(a, b, table, pairs, edges, count)
-            count = max(count, e + 1)
-            _add(edges[e], min(heights[x], heights[x + 1]), min(levels[x], levels[x + 1]))
-    return count
-
-
-@kernel
-def _meet(
-    here: tuple[Int32, Int32, Int32],
-    there: tuple[Int32, Int32, Int32],
+def _add(
+    basins: Int32,
+    heights: Int32,
+    levels: Int32,
+    contacts: Int64,
     table: Int32,
     pairs: Int64,
     edges: Int64,
     count: int,
 ) -> int:
-    """Add the touching voxels of two rows; the new count of edges."""
-    own, own_heights, own_levels = here
-    other, other_heights, other_levels = there
-    n = own.size
-    for x in range(n):
-        a = own[x]
-        if a == 0:
-            continue
-        low, high = max(x - 1, 0), min(x + 1, n - 1)
-        if other[low] == a and other[x] == a and other[high] == a:
-            continue
-        for q in range(low, high + 1):
-            b = other[q]
-            if b != a and b:
-                e = _edge(a, b, table, pairs, edges, count)
-                count = max(count, e + 1)
-                level = min(own_levels[x], other_levels[q])
-                _add(edges[e], min(own_heights[x], other_heights[q]), level)
+    """Add pairs of touching voxels to the edges of their basins; the new count of edges."""
+    last, e = np.int64(-1), 0
+    for i in range(contacts.shape[0]):
+        p, q = contacts[i, 0], contacts[i, 1]
+        a, b = basins[p], basins[q]
+        key = (np.int64(min(a, b)) << 32) | np.int64(max(a, b))
+        if key != last:
+            last, e = key, _edge(key, table, pairs, edges, count)
+            count = max(count, e + 1)
+        edges[e, 0] = max(edges[e, 0], min(heights[p], heights[q]))
+        edges[e, 1] += 1
+        edges[e, 2] += min(levels[p], levels[q])
     return count
 
 
 @kernel
-def _add(edge: Int64, height: int, level: int) -> None:
-    edge[0] = max(edge[0], height)
-    edge[1] += 1
-    edge[2] += level
-
-
-@kernel
-def _edge(a: int, b: int, table: Int32, pairs: Int64, edges: Int64, count: int) -> int:
-    """Number of the edge between two basins; a new one gets the number `count`."""
-    key = (np.int64(min(a, b)) << 32) | np.int64(max(a, b))
+def _edge(key: np.int64, table: Int32, pairs: Int64, edges: Int64, count: int) -> int:
+    """Number of the edge of a pair of basins; a new one gets the number `count`."""
     slot = _slot(table, pairs, key)
     if table[slot] < 0:
         table[slot] = count
         pairs[count] = key
-        edges[count] = 0
-    return table[slot]
+        edges[count, 0] = edges[count, 1] = edges[count, 2] = 0
+    return int(table[slot])
 
 
 @kernel
-def _slot(table: Int32, pairs: Int64, key: int) -> int:
+def _slot(table: Int32, pairs: Int64, key: np.int64) -> np.int64:
     """Place of `key` in the table, or the free one where it belongs."""
     i = ((key * GOLDEN) >> 32) & (table.size - 1)
     while table[i] >= 0 and pairs[table[i]] != key:

@@ -1,6 +1,6 @@
 """Exact Euclidean distance to the background, in integers, up to a cap.
 
-In: (z, y, x) mask. Out: (z, y, x) int32 distances in 1/64 of a unit. The image's edge is no
+In: runs of the foreground. Out: (z, y, x) int32 distances in 1/64 of a unit. The image's edge is no
 background, so an object cut by it looks as if it went on.
 
 Separable (Saito and Toriwaki 1994): the nearest background along x, then the best row within reach
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.kernels.jit import kernel
-from voxelmill.plugin import Array
+from voxelmill.kernels.runs import Runs
+from voxelmill.plugin import Array, Index
 
 Int32: TypeAlias = NDArray[np.int32]
 
@@ -26,14 +27,20 @@ GRAIN = 16
 
 
 def distance(
-    mask: Array, step: tuple[float, float, float], cap: float, out: Int32 | None = None
+    inside: Runs,
+    shape: Index,
+    step: tuple[float, float, float],
+    cap: float,
+    out: Int32 | None = None,
 ) -> Int32:
     """Distance of each foreground voxel to the nearest background voxel, at most `cap`.
 
     Parameters
     ----------
-    mask : (z, y, x) bool or integer array
-        Foreground is not 0.
+    inside : Runs
+        Of the foreground.
+    shape : tuple of int
+        Of the image.
     step : tuple of float
         Voxel size along z, y, x in any unit; rounded to 1/16 of it.
     cap : float
@@ -55,12 +62,12 @@ def distance(
     dtype = np.int16 if 2 * most < 2**15 else np.int32
     squares = np.minimum(np.arange(most + 1) * unit**2, limit)
     root = (np.sqrt(squares.astype(np.float64)) * (STEPS / GRAIN)).astype(np.int32)
-    out = np.empty(mask.shape, np.int32) if out is None else out
-    squared = np.empty(mask.shape, dtype)
-    _along_x(mask, x, most, squared)
-    if mask.shape[0] > 1:
-        planes = 1, mask.shape[0], mask[0].size
-        deep = np.empty(mask.shape, dtype)
+    out = np.empty(shape, np.int32) if out is None else out
+    squared = np.empty(shape, dtype)
+    _along_x(inside, x, most, squared)
+    if shape[0] > 1:
+        planes = 1, shape[0], shape[1] * shape[2]
+        deep = np.empty(shape, dtype)
         _across(squared.reshape(planes), z, np.arange(most + 1).astype(dtype), deep.reshape(planes))
         squared = deep
     _across(squared, y, root, out)
@@ -68,27 +75,20 @@ def distance(
 
 
 @kernel
-def _along_x(mask: Array, step: int, most: int, out: Array) -> None:
+def _along_x(inside: Runs, step: int, most: int, out: Array) -> None:
     """Squared distance along x, at most `most`."""
-    nz, ny, nx = mask.shape
+    _, ny, nx = out.shape
     far = int(np.sqrt(most)) // step + 2
-    for z in range(nz):
-        for y in range(ny):
-            line, row = mask[z, y], out[z, y]
-            row[:] = 0
-            x = 0
-            while x < nx:
-                if not line[x]:
-                    x += 1
-                    continue
-                start = x
-                while x < nx and line[x]:
-                    x += 1
-                before = far if start == 0 else 0
-                after = far if x == nx else 0
-                for k in range(start, x):
-                    near = min(min(k - start + 1 + before, x - k + after), far) * step
-                    row[k] = min(near * near, most)
+    for row in range(inside.first.size - 1):
+        line = out[row // ny, row % ny]
+        line[:] = 0
+        for i in range(inside.first[row], inside.first[row + 1]):
+            start, stop = inside.table[i, 0], inside.table[i, 1]
+            before = far if start == 0 else 1 - start
+            after = far if stop == nx else stop
+            for x in range(start, stop):
+                near = min(min(x + before, after - x if stop < nx else far), far) * step
+                line[x] = min(near * near, most)
 
 
 @kernel
@@ -102,10 +102,9 @@ def _across(squared: Array, step: int, root: Array, out: Array) -> None:
             k, largest = 1, _largest(here)
             while k < n and k * k * step * step < largest:
                 gap = squared.dtype.type(k * k * step * step)
-                if i >= k:
-                    _lower(here, squared[a, i - k], gap)
-                if i + k < n:
-                    _lower(here, squared[a, i + k], gap)
+                above, below = i - k if i >= k else i + k, i + k if i + k < n else i - k
+                if above < n and below >= 0:
+                    _lower(here, squared, a, above, below, gap)
                 if k % 4 == 0:
                     largest = _largest(here)
                 k += 1
@@ -115,10 +114,12 @@ def _across(squared: Array, step: int, root: Array, out: Array) -> None:
 
 
 @kernel
-def _lower(here: Array, there: Array, gap: int) -> None:
+def _lower(here: Array, squared: Array, a: int, above: int, below: int, gap: int) -> None:
+    """At most the value in the rows `above` and `below` and the `gap`."""
     narrow = here.dtype.type  # sums are narrowed at once, so the loop works on short vectors
     for j in range(here.size):
-        here[j] = min(here[j], narrow(there[j] + gap))
+        near = narrow(min(squared[a, above, j], squared[a, below, j]) + gap)
+        here[j] = min(here[j], near)
 
 
 @kernel
@@ -126,4 +127,4 @@ def _largest(line: Array) -> int:
     most = line.dtype.type(0)
     for j in range(line.size):
         most = max(most, line[j])
-    return most
+    return int(most)

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.kernels.jit import kernel
-from voxelmill.kernels.runs import joined, runs
+from voxelmill.kernels.runs import Runs, joined, runs
 from voxelmill.plugin import Array, Index
 
 Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
+Mask: TypeAlias = NDArray[np.bool_]
 
 
 def fill_holes(labels: Array, size: int, extent: Index) -> Array:
@@ -32,18 +33,17 @@ def fill_holes(labels: Array, size: int, extent: Index) -> Array:
     (z, y, x) array
         `labels`. Holes that touch the edge of the array, or two objects, stay.
     """
-    table, first = runs(labels, True)
-    ids, n = joined(table, first, labels.shape)
-    small = _small(table, first, ids, n, labels.shape, np.array([size, *extent], np.int64))
-    _fill(labels, table, first, ids, small)
+    gaps = runs(labels, of_zero=True)
+    ids, n = joined(gaps, labels.shape)
+    small = _small(gaps, ids, n, labels.shape, np.array([size, *extent], np.int64))
+    _fill(labels, gaps, ids, small)
     return labels
 
 
 @kernel
-def _small(
-    table: Int32, first: Int64, ids: Int32, n: int, shape: Index, limits: Int64
-) -> NDArray[np.bool_]:
+def _small(gaps: Runs, ids: Int32, n: int, shape: Index, limits: Int64) -> Mask:
     """Sets of runs within the limits that do not touch the array's edge."""
+    table, first = gaps.table, gaps.first
     nz, ny, nx = shape
     small = np.ones(n, np.bool_)
     sizes = np.zeros(n, np.int64)
@@ -69,8 +69,9 @@ def _small(
 
 
 @kernel
-def _fill(labels: Array, table: Int32, first: Int64, ids: Int32, small: NDArray[np.bool_]) -> None:
+def _fill(labels: Array, gaps: Runs, ids: Int32, small: Mask) -> None:
     """Fill the `small` sets of runs with the one label beside them."""
+    table, first = gaps.table, gaps.first
     nz, ny, _ = labels.shape
     owner = np.zeros(small.size, np.int32)
     for row in range(nz * ny):

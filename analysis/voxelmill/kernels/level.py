@@ -50,9 +50,9 @@ def level(
     table = lookup(image.dtype, *scale)
     if not table.size:
         return subtract_surface(quantise(image, *scale), grid, tile_um, spacing_um, origin)
-    nodes = _places(image.shape, grid, tile_um, spacing_um, origin)
+    zs, ys, xs = _places(image.shape, grid, tile_um, spacing_um, origin)
     out = np.empty(image.shape, np.int32)
-    _level(native(image), table, np.ascontiguousarray(grid), *nodes, out)
+    _level(native(image), table, np.ascontiguousarray(grid), zs, ys, xs, out)
     return out
 
 
@@ -60,9 +60,9 @@ def subtract_surface(
     values: Int32, grid: Int32, tile_um: Spacing, spacing_um: Spacing, origin: Index
 ) -> Int32:
     """The same for `values` that are quantised already."""
-    nodes = _places(values.shape, grid, tile_um, spacing_um, origin)
+    zs, ys, xs = _places(values.shape, grid, tile_um, spacing_um, origin)
     out = np.empty(values.shape, np.int32)
-    _level(values, np.empty(0, np.int32), np.ascontiguousarray(grid), *nodes, out)
+    _level(values, np.empty(0, np.int32), np.ascontiguousarray(grid), zs, ys, xs, out)
     return out
 
 

@@ -9,17 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.kernels.jit import kernel
+from voxelmill.kernels.runs import Runs
 from voxelmill.plugin import Array
 
 Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
 
-FACES = ((0, 0, -1), (0, 0, 1), (0, -1, 0), (0, 1, 0), (-1, 0, 0), (1, 0, 0))
-"""Steps (z, y, x) to the neighbours that share a face."""
-
 
 @kernel
-def peel(labels: Array, image: Int32, groups: Int32, least: Int32) -> None:
+def peel(labels: Array, inside: Runs, image: Int32, groups: Int32, least: Int32) -> None:
     """Remove, in place, weak voxels that a path of weak ones joins to another label or background.
 
     Weak voxels inside an object stay, so peeling makes no holes. The image's edge is no border.
@@ -27,6 +25,8 @@ def peel(labels: Array, image: Int32, groups: Int32, least: Int32) -> None:
     Parameters
     ----------
     labels : (z, y, x) integer array
+    inside : Runs
+        Where labels are above 0, at most.
     image : (z, y, x) int32 array
     groups : (z, y, x) int32 array
         May be `labels`.
@@ -35,52 +35,61 @@ def peel(labels: Array, image: Int32, groups: Int32, least: Int32) -> None:
     """
     nz, ny, nx = labels.shape
     flat, bright, group = labels.reshape(-1), image.reshape(-1), groups.reshape(-1)
-    stack = np.empty((256, 3), np.int64)
+    stack = np.empty(256, np.int64)
     for row in range(nz * ny):
         z, y = row // ny, row % ny
-        for x in range(nx):
-            p = row * nx + x
-            a = flat[p]
-            if a == 0 or bright[p] >= least[group[p]]:
-                continue
-            if not (
-                (x > 0 and flat[p - 1] != a)
-                or (x + 1 < nx and flat[p + 1] != a)
-                or (y > 0 and flat[p - nx] != a)
-                or (y + 1 < ny and flat[p + nx] != a)
-                or (z > 0 and flat[p - nx * ny] != a)
-                or (z + 1 < nz and flat[p + nx * ny] != a)
-            ):
-                continue
-            flat[p] = 0
-            stack[0, 0], stack[0, 1], stack[0, 2] = z, y, x
-            top = 1
-            while top:
-                if top + 6 > stack.shape[0]:
-                    stack = np.concatenate((stack, np.empty_like(stack)))
-                top = _remove_around(labels, image, groups, least, a, stack, top - 1)
+        for i in range(inside.first[row], inside.first[row + 1]):
+            for p in range(row * nx + inside.table[i, 0], row * nx + inside.table[i, 1]):
+                a = flat[p]
+                if bright[p] >= least[group[p]] or a == 0:
+                    continue
+                x = p - row * nx
+                if not (
+                    (x > 0 and flat[p - 1] != a)
+                    or (x + 1 < nx and flat[p + 1] != a)
+                    or (y > 0 and flat[p - nx] != a)
+                    or (y + 1 < ny and flat[p + nx] != a)
+                    or (z > 0 and flat[p - nx * ny] != a)
+                    or (z + 1 < nz and flat[p + nx * ny] != a)
+                ):
+                    continue
+                flat[p] = 0
+                stack[0] = p
+                top = 1
+                while top:
+                    if top + 6 > stack.size:
+                        stack = np.concatenate((stack, np.empty_like(stack)))
+                    # Written out: a call with arrays costs more than a voxel.
+                    top -= 1
+                    at = stack[top]
+                    line = at // nx
+                    depth = line // ny if nz > 1 else 0
+                    x, y_at = at - line * nx, line - depth * ny
+                    for k in range(6 if nz > 1 else 4):
+                        if k == 0:
+                            q, exists = at - 1, x > 0
+                        elif k == 1:
+                            q, exists = at + 1, x + 1 < nx
+                        elif k == 2:
+                            q, exists = at - nx, y_at > 0
+                        elif k == 3:
+                            q, exists = at + nx, y_at + 1 < ny
+                        elif k == 4:
+                            q, exists = at - nx * ny, depth > 0
+                        else:
+                            q, exists = at + nx * ny, depth + 1 < nz
+                        # `groups` may be `labels`: they are not read any more once set to 0.
+                        if exists and flat[q] == a and bright[q] < least[group[q]]:
+                            flat[q] = 0
+                            stack[top] = q
+                            top += 1
 
 
 @kernel
-def _remove_around(
-    labels: Array, image: Int32, groups: Int32, least: Int32, label: int, stack: Int64, top: int
-) -> int:
-    """Remove the weak voxels of this label beside ``stack[top]``, and put them there instead."""
-    z, y, x = stack[top]
-    for dz, dy, dx in FACES:
-        i, j, k = z + dz, y + dy, x + dx
-        if 0 <= i < labels.shape[0] and 0 <= j < labels.shape[1] and 0 <= k < labels.shape[2]:
-            if labels[i, j, k] == label and image[i, j, k] < least[groups[i, j, k]]:
-                # `groups` may be `labels`: its value here was read for the last time.
-                labels[i, j, k] = 0
-                stack[top, 0], stack[top, 1], stack[top, 2] = i, j, k
-                top += 1
-    return top
-
-
-@kernel
-def edge_levels(labels: Int32, image: Int32, n: int) -> tuple[Int64, Int64]:
+def edge_levels(labels: Int32, inside: Runs, image: Int32, n: int) -> tuple[Int64, Int64]:
     """Voxels at each object's edge, and the sum of their intensity (at least 0).
+
+    `inside` are runs outside which labels are 0.
 
     The edge are voxels with a neighbour in the plane that is not of the object; the image's end
     is none.
@@ -95,14 +104,15 @@ def edge_levels(labels: Int32, image: Int32, n: int) -> tuple[Int64, Int64]:
         z, y = row // ny, row % ny
         line, bright = labels[z, y], image[z, y]
         above, below = labels[z, max(y - 1, 0)], labels[z, min(y + 1, ny - 1)]
-        for x in range(nx):
-            a = line[x]
-            if a and (
-                above[x] != a
-                or below[x] != a
-                or line[max(x - 1, 0)] != a
-                or line[min(x + 1, nx - 1)] != a
-            ):
-                count[a] += 1
-                level[a] += max(bright[x], 0)
+        for i in range(inside.first[row], inside.first[row + 1]):
+            for x in range(inside.table[i, 0], inside.table[i, 1]):
+                a = line[x]
+                if a and (
+                    above[x] != a
+                    or below[x] != a
+                    or line[max(x - 1, 0)] != a
+                    or line[min(x + 1, nx - 1)] != a
+                ):
+                    count[a] += 1
+                    level[a] += max(bright[x], 0)
     return count, level

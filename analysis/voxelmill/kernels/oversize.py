@@ -33,7 +33,8 @@ class Cut:
 
 def too_large(bounds: Int64, cut: Cut) -> Mask:
     """Which basins are; from their boxes (n + 1, 6) to (n + 1,)."""
-    found: Mask = (bounds[:, 3:] - bounds[:, :3] + 1 >= np.array(cut.limit)).any(axis=1)
+    extent = bounds[:, 3:] - bounds[:, :3] + 1
+    found: Mask = np.any(extent >= np.array(cut.limit), axis=1)
     found[0] = False
     return found
 
@@ -59,7 +60,6 @@ def cut_basins(
     whole : int
         Number of basins that are no pieces.
     """
-    nz, ny, nx = basins.shape
     rows = [
         (np.arange(n) + o) // c - o // c
         for n, o, c in zip(basins.shape, cut.origin, cut.cell, strict=True)

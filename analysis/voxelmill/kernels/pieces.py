@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.kernels.jit import kernel
-from voxelmill.kernels.runs import joined, runs
+from voxelmill.kernels.runs import Runs, joined, runs, runs_within
 from voxelmill.plugin import Array
 
 Int32: TypeAlias = NDArray[np.int32]
-Int64: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
 
 
 def largest_pieces(
-    labels: Int32, least: int, wanted: Mask | None = None, out: Int32 | None = None
+    labels: Int32,
+    least: int,
+    wanted: Mask | None = None,
+    within: Runs | None = None,
+    out: Int32 | None = None,
 ) -> tuple[Int32, int]:
     """Keep each label's largest face-connected piece of at least `least` voxels.
 
@@ -29,6 +32,8 @@ def largest_pieces(
         Smallest object in voxels.
     wanted : (label + 1,) bool array, optional
         Labels to keep; without it all.
+    within : Runs, optional
+        Where labels are above 0, at most.
     out : (z, y, x) int32 array, optional
         Memory to use, not that of `labels`.
 
@@ -38,8 +43,9 @@ def largest_pieces(
         1…n in raster order of first voxels; of equal pieces the first counts.
     n : int
     """
-    table, first = runs(labels, False)
-    pieces, n = joined(table, first, labels.shape)
+    found = runs(labels) if within is None else runs_within(labels, within)
+    pieces, n = joined(found, labels.shape)
+    table = found.table
     sizes = np.zeros(n, np.int64)
     np.add.at(sizes, pieces, table[:, 1] - table[:, 0])
     label = np.zeros(n, np.int64)
@@ -52,13 +58,14 @@ def largest_pieces(
         keep &= wanted[label]
     ids = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
     out = np.empty(labels.shape, np.int32) if out is None else out
-    _paint(table, first, ids[pieces], out)
+    _paint(found, ids[pieces], out)
     return out, int(np.count_nonzero(keep))
 
 
 @kernel
-def _paint(table: Int32, first: Int64, ids: Int32, out: Array) -> None:
+def _paint(runs: Runs, ids: Int32, out: Array) -> None:
     """Write the id of each run."""
+    table, first = runs.table, runs.first
     ny = out.shape[1]
     for row in range(first.size - 1):
         line = out[row // ny, row % ny]

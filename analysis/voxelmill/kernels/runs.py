@@ -3,7 +3,7 @@
 In: (z, y, x) labels. Out: a table of runs, the first run of every row, and the sets they form.
 """
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,42 +18,54 @@ BEFORE = ((0, -1), (-1, 0))
 """Steps (z, y) to the earlier rows with which a row shares faces."""
 
 
-@kernel
-def runs(labels: Array, of_zero: bool) -> tuple[Int32, Int64]:
-    """Runs of each label above 0, or with `of_zero` those of 0.
+class Runs(NamedTuple):
+    """Runs along x of voxels that belong together."""
 
-    Returns
-    -------
-    table : (n, 3) int32 array
-        Start, stop and label, in raster order.
-    first : (nz * ny + 1,) int64 array
-        First run of every row.
-    """
+    table: Int32
+    """(n, 3): start, stop and label, in raster order."""
+    first: Int64
+    """(nz * ny + 1,): first run of every row."""
+
+
+def runs(labels: Array, of_zero: bool = False) -> Runs:
+    """Runs of each label of (z, y, x) `labels`, or with `of_zero` those of 0 alone."""
     nz, ny, nx = labels.shape
+    rows = np.zeros((nz * ny, 3), np.int32)
+    rows[:, 1] = nx
+    return runs_within(labels, Runs(rows, np.arange(nz * ny + 1)), of_zero)
+
+
+def runs_within(labels: Array, within: Runs, of_zero: bool = False) -> Runs:
+    """The same, only where a run of `within` is."""
+    return Runs(*_runs(labels, within, of_zero))
+
+
+@kernel
+def _runs(labels: Array, within: Runs, of_zero: bool) -> tuple[Int32, Int64]:
+    ny = labels.shape[1]
     table = np.empty((max(1024, labels.size // 64), 3), np.int32)
-    first = np.zeros(nz * ny + 1, np.int64)
+    first = np.zeros(within.first.size, np.int64)
     n = 0
-    for row in range(nz * ny):
+    for row in range(first.size - 1):
         line = labels[row // ny, row % ny]
-        if n + nx > table.shape[0]:
-            more = np.empty((2 * table.shape[0] + nx, 3), np.int32)
-            more[:n] = table[:n]
-            table = more
-        x = 0
-        while x < nx:
-            label, start = line[x], x
-            x += 1
-            while x < nx and line[x] == label:
+        for i in range(within.first[row], within.first[row + 1]):
+            x, end = within.table[i, 0], within.table[i, 1]
+            if n + end - x > table.shape[0]:
+                table = np.concatenate((table, np.empty((table.shape[0] + end - x, 3), np.int32)))
+            while x < end:
+                label, start = line[x], x
                 x += 1
-            if (label == 0) == of_zero:
-                table[n, 0], table[n, 1], table[n, 2] = start, x, label
-                n += 1
+                while x < end and line[x] == label:
+                    x += 1
+                if (label == 0) == of_zero:
+                    table[n, 0], table[n, 1], table[n, 2] = start, x, label
+                    n += 1
         first[row + 1] = n
     return table[:n], first
 
 
 @kernel
-def joined(table: Int32, first: Int64, shape: Index) -> tuple[Int32, int]:
+def joined(runs: Runs, shape: Index) -> tuple[Int32, int]:
     """Number the sets of runs of equal label that share faces.
 
     Returns
@@ -63,6 +75,7 @@ def joined(table: Int32, first: Int64, shape: Index) -> tuple[Int32, int]:
     count : int
         How many sets there are.
     """
+    table, first = runs.table, runs.first
     nz, ny, _ = shape
     parent = np.arange(table.shape[0]).astype(np.int32)
     for row in range(nz * ny):

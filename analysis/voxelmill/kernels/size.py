@@ -6,6 +6,7 @@ In: mask and intensity of an overview. Out: one number.
 import numpy as np
 
 from voxelmill.kernels.distance import STEPS, distance
+from voxelmill.kernels.runs import runs
 from voxelmill.kernels.smooth import smooth
 from voxelmill.kernels.watershed import find_basins
 from voxelmill.plugin import Array
@@ -37,9 +38,10 @@ def typical_diameter(mask: Array, step: tuple[float, float, float], largest: flo
     """
     if not mask.any():
         return 0.0
+    inside = runs(mask)
     deep = 1.0 / step[0] if step[0] < 1 / 0.3 else 0.0
-    depth = smooth(distance(mask, step, largest / 2), (deep, 1.0, 1.0))
-    basins = find_basins(depth, mask, depth)
+    depth = smooth(distance(inside, mask.shape, step, largest / 2), (deep, 1.0, 1.0))
+    basins = find_basins(depth, inside, depth)
     order = np.argsort(basins.top[1:], kind="stable")
     mass = np.cumsum(basins.sums[1:, 0][order])
     middle = int(np.searchsorted(mass, mass[-1] / 2))

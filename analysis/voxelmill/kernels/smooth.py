@@ -75,7 +75,7 @@ def _smooth_rows(image: Int32, across: Int32, along: Int32, out: Int32) -> None:
     for a in range(outer):
         for i in range(n):
             middle = line[far : far + inner]
-            _weigh_rows(image[a], i, across, middle)
+            _weigh_rows(image, a, i, across, middle)
             if far == 0:
                 out[a, i] = middle
                 continue
@@ -85,20 +85,18 @@ def _smooth_rows(image: Int32, across: Int32, along: Int32, out: Int32) -> None:
 
 
 @kernel
-def _weigh_rows(image: Int32, i: int, weights: Int32, out: Int32) -> None:
-    """Weighted mean of the rows around row `i`."""
-    n, inner = image.shape
-    here = image[i]
+def _weigh_rows(image: Int32, a: int, i: int, weights: Int32, out: Int32) -> None:
+    """Weighted mean of the rows around row `i` of part `a`."""
+    _, n, inner = image.shape
     if weights.size == 1:
-        out[:] = here
+        out[:] = image[a, i]
         return
     for j in range(inner):
-        out[j] = weights[0] * here[j] + (1 << (BITS - 1))
+        out[j] = weights[0] * image[a, i, j] + (1 << (BITS - 1))
     for k in range(1, weights.size):
-        weight = weights[k]
-        above, below = image[max(i - k, 0)], image[min(i + k, n - 1)]
+        weight, above, below = weights[k], max(i - k, 0), min(i + k, n - 1)
         for j in range(inner):
-            out[j] += weight * (above[j] + below[j])
+            out[j] += weight * (image[a, above, j] + image[a, below, j])
     for j in range(inner):
         out[j] >>= BITS
 

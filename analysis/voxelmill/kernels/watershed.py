@@ -1,7 +1,7 @@
 """From a relief to a tree of candidate objects and their measures: what `watershed` decides on.
 
-In: heights and intensity (z, y, x) int32, and the mask of the objects. Out: basins, the edges between
-them, and for every pair of touching regions a few numbers that tell one object from two.
+In: heights and intensity (z, y, x) int32, and the runs of the objects. Out: basins, the edges
+between them, and for every pair of touching regions a few numbers that tell one object from two.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from voxelmill.kernels.basins import rainfall
 from voxelmill.kernels.contacts import survey
 from voxelmill.kernels.oversize import Cut, cut_basins, too_large
-from voxelmill.plugin import Array
+from voxelmill.kernels.runs import Runs
 
 Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
@@ -45,19 +45,19 @@ class Basins:
 
 
 def find_basins(
-    heights: Int32, mask: Array, image: Int32, out: Int32 | None = None, cut: Cut | None = None
+    heights: Int32, inside: Runs, image: Int32, out: Int32 | None = None, cut: Cut | None = None
 ) -> Basins:
-    """Rainfall basins of `heights` with their sums over `image` and their edges.
+    """Rainfall basins of the `heights` in runs, with their sums over `image` and their edges.
 
     `out` is memory for the basins, as in `rainfall`; basins too large for `cut` are cut. Peaks and
     saddles are heights above a ground of -1, so that they are above 0.
     """
-    basins, peaks = rainfall(heights, mask, out)
-    sums, bounds, pairs, edges = survey(basins, heights, image, peaks.size)
+    basins, peaks = rainfall(heights, inside, out)
+    sums, bounds, pairs, edges = survey(basins, heights, image, inside, peaks.size)
     top, whole = np.append(0, heights.reshape(-1)[peaks].astype(np.int64) + 1), peaks.size
     if cut is not None and (large := too_large(bounds, cut)).any():
         top, whole = cut_basins(basins, heights, top, large, cut)
-        sums, bounds, pairs, edges = survey(basins, heights, image, top.size - 1)
+        sums, bounds, pairs, edges = survey(basins, heights, image, inside, top.size - 1)
     return Basins(
         labels=basins,
         sums=sums,

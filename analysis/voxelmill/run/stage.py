@@ -116,6 +116,8 @@ class Stage:
 
     def _land(self, future: Future[Any]) -> None:
         chunk, alone = self._flights.pop(future)
+        if future.status == "cancelled":
+            raise CancelledError("its scheduler has closed")
         try:
             error = future.exception() if future.status == "error" else None
             done = future.result() if error is None else finished_before(error)

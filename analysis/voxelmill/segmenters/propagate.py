@@ -17,6 +17,7 @@ from voxelmill.kernels.histogram import Histogram
 from voxelmill.kernels.holes import fill_holes
 from voxelmill.kernels.levels import background, log_otsu, otsu
 from voxelmill.kernels.quantise import SPAN
+from voxelmill.kernels.runs import runs
 from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.plugin import BadInput, Index, Labels, Pixels, Spacing
 from voxelmill.segmenters._sized import SNR, Levelled
@@ -109,7 +110,7 @@ class Propagate(Levelled):
         bright = smooth(above, (0.0, SIGMA, SIGMA))
         step = (spacing_um[0] / spacing_um[2], spacing_um[1] / spacing_um[2], 1.0)
         far = self.distance(spacing_um) / spacing_um[2]
-        near = distance(seeds == 0, step, far + 1) <= far * STEPS
+        near = distance(runs(seeds == 0), seeds.shape, step, far + 1) <= far * STEPS
         lengths = step_lengths(bright.shape, (step[0] * UNIT, step[1] * UNIT, step[2] * UNIT))
         per_level = self.contrast * far * UNIT / (1.5 * SPAN)
         limit = int(DETOUR * far * UNIT)

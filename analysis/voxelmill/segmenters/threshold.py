@@ -11,8 +11,8 @@ from pydantic import Field
 
 from voxelmill.kernels.components import boxes, components
 from voxelmill.kernels.histogram import Histogram
-from voxelmill.kernels.levels import background, li, log_otsu, otsu
 from voxelmill.kernels.holes import fill_holes
+from voxelmill.kernels.levels import background, li, log_otsu, otsu
 from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
 from voxelmill.segmenters._sized import HOLE, SNR, Sized

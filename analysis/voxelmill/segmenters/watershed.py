@@ -25,6 +25,7 @@ from voxelmill.kernels.light import add_light, relabel
 from voxelmill.kernels.outline import edge_levels, peel
 from voxelmill.kernels.oversize import Cut
 from voxelmill.kernels.pieces import largest_pieces
+from voxelmill.kernels.runs import Runs, runs
 from voxelmill.kernels.size import typical_diameter
 from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.kernels.tree import gather, highest, lift, merge_tree, select
@@ -138,37 +139,39 @@ class Watershed(Sized):
         flat = mask.shape[0] == 1
         volume = self.volume(flat, spacing_um)
         fill_holes(mask, *self.holes(flat, spacing_um))
-        basins, around = self._brightness(mask, bright, above, spacing_um)
+        inside = runs(mask)
+        basins, around = self._brightness(inside, bright, above, spacing_um)
         least = np.ceil(self.RIM * self.outline * around).astype(np.int32)
-        peel(mask, bright, basins.labels, least)
-        mask = majority(mask)
+        peel(mask, inside, bright, basins.labels, least)
+        inside = runs(majority(mask))
         work = above, basins.labels
-        objects, own, cut = self._objects(mask, bright, around, volume, work, spacing_um)
-        peel(objects, bright, objects, np.ceil(self.outline * own).astype(np.int32))
-        count, level = edge_levels(objects, bright, own.size - 1)
+        objects, own, cut = self._objects(inside, bright, around, volume, work, spacing_um)
+        peel(objects, inside, bright, objects, np.ceil(self.outline * own).astype(np.int32))
+        count, level = edge_levels(objects, inside, bright, own.size - 1)
         wanted = level <= self.FAINT * own.astype(np.float64) * count
-        ids, _ = largest_pieces(objects, max(int(self.smallest * volume), 1), wanted, work[1])
+        least_size = max(int(self.smallest * volume), 1)
+        ids, _ = largest_pieces(objects, least_size, wanted, inside, work[1])
         if cut.any():
             ids[cut[objects]] *= -1
         return ids
 
-    def _depth(self, mask: Mask, spacing_um: Spacing) -> Int32:
+    def _depth(self, inside: Runs, shape: Index, spacing_um: Spacing) -> Int32:
         """Distance map in 1/64 of a voxel along x."""
         step = (spacing_um[0] / spacing_um[2], spacing_um[1] / spacing_um[2], 1.0)
         cap = self.CAP * self.diameter(spacing_um) / spacing_um[2]
-        return distance(mask, step, cap)
+        return distance(inside, shape, step, cap)
 
     def _relief(self, depth: Int32, spacing_um: Spacing, out: Int32) -> Int32:
         """The same smoothed."""
         return smooth(depth, self.sigma(self.RELIEF, spacing_um, 0.7), out)
 
     def _brightness(
-        self, mask: Mask, bright: Int32, work: Int32, spacing_um: Spacing
+        self, inside: Runs, bright: Int32, work: Int32, spacing_um: Spacing
     ) -> tuple[Basins, Int64]:
         """Coarse basins, and the brightness of the coarse object that each lies in, (n + 1,)."""
-        depth = self._depth(mask, spacing_um)
+        depth = self._depth(inside, bright.shape, spacing_um)
         basins = find_basins(
-            self._relief(depth, spacing_um, work), mask, bright, depth, self._cut(spacing_um)
+            self._relief(depth, spacing_um, work), inside, bright, depth, self._cut(spacing_um)
         )
         lower = np.minimum(basins.top[basins.first], basins.top[basins.second])
         weight = basins.saddle / lower
@@ -184,7 +187,7 @@ class Watershed(Sized):
 
     def _objects(
         self,
-        mask: Mask,
+        inside: Runs,
         bright: Int32,
         around: Int64,
         volume: float,
@@ -197,10 +200,10 @@ class Watershed(Sized):
         """
         height = self.BRIGHT * self.diameter(spacing_um) / spacing_um[2] * STEPS
         work, groups = memory
-        depth = self._depth(mask, spacing_um)
-        add_light(depth, mask, bright, groups, height / np.maximum(around, 1), int(1.5 * height))
+        depth = self._depth(inside, bright.shape, spacing_um)
+        add_light(depth, inside, bright, groups, height / np.maximum(around, 1), int(1.5 * height))
         basins = find_basins(
-            self._relief(depth, spacing_um, work), mask, bright, depth, self._cut(spacing_um)
+            self._relief(depth, spacing_um, work), inside, bright, depth, self._cut(spacing_um)
         )
         a, b, n = basins.first, basins.second, basins.top.size - 1
         lower = np.minimum(basins.top[a], basins.top[b])
@@ -219,7 +222,7 @@ class Watershed(Sized):
         chosen = select(parent, np.append(np.ones(n + 1, bool), together), n)
         cut = np.zeros(parent.size, bool)
         cut[chosen[basins.whole + 1 :]] = True
-        relabel(basins.labels, chosen)
+        relabel(basins.labels, inside, chosen)
         return basins.labels, _own_level(sums), cut
 
     def _cut(self, spacing_um: Spacing) -> Cut:
