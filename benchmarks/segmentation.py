@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
-from skimage import feature, filters, measure as regions, morphology, segmentation
+from skimage import feature, filters, morphology, segmentation
+from skimage import measure as regions
 
 from benchmarks.matching import compare, overlaps
 from benchmarks.timing import Row, interleaved, less_is_better, table
