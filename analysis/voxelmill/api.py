@@ -210,7 +210,7 @@ def measure(
 def _engine(folder: Path, block: int, workers: int) -> Iterator[tuple[Engine, Pool]]:
     """Yield an engine whose ledger goes with `folder`, and its workers."""
     with (
-        Ledger(folder / "scratch", "api") as ledger,
+        Ledger(folder / "scratch", "api", kept=False) as ledger,
         pool(Compute(), workers, Progress()) as crew,
     ):
         yield Engine(crew, ledger, Blocks(size=block, depth=DEPTH)), crew

@@ -13,7 +13,6 @@ from voxelmill.ends import Source
 from voxelmill.plugin import Array, BadInput, Index, Labels, Pixels, Spacing
 from voxelmill.stitch import MAX_OBJECTS
 
-
 STRIPE_VOXELS = 1 << 21
 """What is written at once: 8 MiB."""
 

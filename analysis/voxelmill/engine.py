@@ -68,9 +68,12 @@ class Engine:
         Finished tasks, and the folder for scratch.
     blocks : Blocks
         Block size; bounds memory, never changes a result.
+    advice : str
+        What to change where memory did not suffice.
     """
 
-    def __init__(self, pool: Pool, ledger: Ledger, blocks: Blocks) -> None:
+    def __init__(self, pool: Pool, ledger: Ledger, blocks: Blocks, advice: str = "") -> None:
+        self._advice = advice
         self._pool = pool
         self._ledger = ledger
         self._blocks = blocks
@@ -230,7 +233,7 @@ class Engine:
             for task, tag, arguments in work
         }
         outcomes = self._pool.run(
-            title, function, {key: k[2] for key, k in keys.items()}, self._ledger
+            title, function, {key: k[2] for key, k in keys.items()}, self._ledger, self._advice
         )
         values: dict[str, dict[str, Any]] = {}
         for key, outcome in outcomes.items():

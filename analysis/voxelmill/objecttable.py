@@ -24,6 +24,9 @@ from voxelmill.tables import TableWriter
 
 Float64 = NDArray[np.float64]
 
+PORTION = 4096
+"""Rows gathered at a time."""
+
 
 def prefix(name: str) -> str:
     """Column prefix of an object set: ``small_spots`` → ``SmallSpots``."""
@@ -120,20 +123,60 @@ def write_objects(
 def _frame(
     tasks: Sequence[MeasureTask], table: ObjectTable, columns: Sequence[str]
 ) -> Iterator[Float64]:
-    """Rows (id, values) of one frame in portions, ascending id."""
-    mine = [t for t in tasks if any(o.name == table.name for o in t.owned)]
-    slabs = [list(group) for _, group in groupby(mine, key=lambda task: task.slab)]
-    ids = [np.concatenate([_owned(t, table.name) for t in slab]) for slab in slabs]
-    parts = ((i, _values(slab, table, columns)) for i, slab in zip(ids, slabs, strict=True))
-    return in_order(parts, floors(ids))
+    """Rows (id, values) of one frame in portions, ascending id.
 
-
-def _owned(task: MeasureTask, name: str) -> Ints:
-    return np.concatenate([o.ids for o in task.owned if o.name == name])
-
-
-def _values(slab: Sequence[MeasureTask], table: ObjectTable, columns: Sequence[str]) -> Float64:
+    Ids are ordered first; values are then gathered for a few of them at a time.
+    """
     start = len(prefix(table.name)) + 1
     names = [f"{table.name}/{column[start:]}" for column in columns]
-    parts = [np.column_stack(load(Path(task.file), *names)) for task in slab]
-    return np.concatenate(parts).astype(np.float64)
+    mine = [t for t in tasks if any(o.name == table.name for o in t.owned)]
+    values = Values([Path(task.file) for task in mine], names)
+    slabs = [list(group) for _, group in groupby(range(len(mine)), lambda i: mine[i].slab)]
+    places = [
+        np.concatenate([_places(mine[i], table.name, i, values) for i in slab]) for slab in slabs
+    ]
+    parts = ((place[:, 0], place[:, 1:]) for place in places)
+    for ordered in in_order(parts, floors([place[:, 0] for place in places])):
+        for first in range(0, len(ordered), PORTION):
+            yield values.gather(ordered[first : first + PORTION])
+
+
+def _places(task: MeasureTask, name: str, number: int, values: "Values") -> Ints:
+    """Rows (id, number of the file, row in it)."""
+    ids = np.concatenate([o.ids for o in task.owned if o.name == name])
+    values.waiting[number] = ids.size
+    return np.column_stack([ids, np.full_like(ids, number), np.arange(ids.size)])
+
+
+class Values:
+    """Values in scratch files, held from when a file is first asked for until all is handed out.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    names : sequence of str
+        Arrays in them, one a column.
+    """
+
+    def __init__(self, files: Sequence[Path], names: Sequence[str]) -> None:
+        self.waiting: dict[int, int] = {}
+        """Rows of each file that are still to be handed out."""
+        self._files, self._names = files, names
+        self._held: dict[int, Float64] = {}
+
+    def gather(self, places: Ints) -> Float64:
+        """Rows (id, values) for rows (id, number of the file, row in it)."""
+        found = np.empty((len(places), 1 + len(self._names)))
+        found[:, 0] = places[:, 0]
+        for number in np.unique(places[:, 1]).tolist():
+            here = np.flatnonzero(places[:, 1] == number)
+            if number not in self._held:
+                columns = load(self._files[number], *self._names)
+                self._held[number] = np.column_stack(
+                    [np.zeros((self.waiting[number], 0)), *columns]
+                )
+            found[here, 1:] = self._held[number][places[here, 2]]
+            self.waiting[number] -= here.size
+            if not self.waiting[number]:
+                del self._held[number]
+        return found

@@ -21,7 +21,7 @@ Columns = Mapping[str, Any]
 """Column name → values, all of one length."""
 
 
-ROWS = 1 << 16
+ROWS = 1 << 14
 """Rows of a row group, whatever portions the rows come in: bytes must not depend on blocks."""
 
 
@@ -75,8 +75,14 @@ class TableWriter:
             ]
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._schema = pa.schema(fields)
+            # Numbers of features hardly recur: their dictionaries would only take memory.
+            text: Any = [n for n, a in arrays.items() if pa.types.is_string(a.type)]
             self._file = pq.ParquetWriter(
-                self._part, self._schema, compression="zstd", compression_level=3
+                self._part,
+                self._schema,
+                compression="zstd",
+                compression_level=3,
+                use_dictionary=text,
             )
         self._waiting.append(pa.Table.from_arrays(list(arrays.values()), schema=self._schema))
         self.rows += self._waiting[-1].num_rows

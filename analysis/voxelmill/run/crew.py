@@ -16,7 +16,14 @@ SETTINGS = {
     # Where no worker can start, a run ends instead of waiting for ever.
     "distributed.scheduler.no-workers-timeout": "120s",
     # A worker that is started anew would report that, and every closed connection, on stderr.
-    "distributed.nanny.pre-spawn-environ": {"DASK_LOGGING__DISTRIBUTED": "CRITICAL"},
+    # Setting one variable drops Dask's own, so they are here too.
+    "distributed.nanny.pre-spawn-environ": {
+        "DASK_LOGGING__DISTRIBUTED": "CRITICAL",
+        "MALLOC_TRIM_THRESHOLD_": "65536",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    },
 }
 RESTART_S = 10.0
 """How long a worker process may take to start anew."""

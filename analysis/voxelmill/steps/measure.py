@@ -53,7 +53,7 @@ def measure(
         owners, seams = _owners(work, usable, keys)
         tasks = {k: t for o, i in usable for k, t in _tasks(work, o, i, owners).items()}
         outcomes = work.pool.run(
-            "measure", measure_block, {k: (t,) for k, t in tasks.items()}, work.ledger
+            "measure", measure_block, {k: (t,) for k, t in tasks.items()}, work.ledger, work.advice
         )
         for key, outcome in outcomes.items():
             if outcome.reason is not None:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from voxelmill.config import Config
@@ -13,6 +13,7 @@ from voxelmill.plugin import BadConfig
 from voxelmill.steps.child import KILLED, call
 from voxelmill.steps.gather import read_record
 from voxelmill.steps.hold import hold
+from voxelmill.steps.plan import refuse
 from voxelmill.steps.prepare import Prepared, prepare
 from voxelmill.steps.watch import is_dry, watch
 
@@ -67,19 +68,30 @@ def run(
                "--configfile", str(config_path), "--workflow-profile", str(folder)]  # fmt: skip
     command += ["--cores", str(cores)] if cores else []
     results = Path(config.results)
+
+    def check(prepared: Prepared) -> None:
+        # Elsewhere the memory of this machine says nothing: each job asks again.
+        if profile is None:
+            refuse(prepared, cores)
+
     with room(results):
         if is_dry(extra):
-            return _run(config, config_path, [*command, *extra])
+            return _run(config, config_path, [*command, *extra], check)
         with hold(results, lambda: _unlock(command)) as lock:
-            code = _run(config, config_path, [*command, *extra], retry_quarantined)
+            code = _run(config, config_path, [*command, *extra], check, retry_quarantined)
             lock.keep = code > KILLED
             return code
 
 
 def _run(
-    config: Config, path: Path, command: Sequence[str], retry_quarantined: bool = False
+    config: Config,
+    path: Path,
+    command: Sequence[str],
+    check: Callable[[Prepared], None],
+    retry_quarantined: bool = False,
 ) -> int:
     prepared = prepare(config.model_dump(mode="json"), path)
+    check(prepared)
     if retry_quarantined:
         _forget_quarantined(prepared)
     environment = _environment()

@@ -41,7 +41,7 @@ def segment(batch_file: Path, out: Path, settings: Settings, execution: Executio
             for opened, image in work.usable
             for t in range(image.shape[0])
         }
-        engine = Engine(work.pool, work.ledger, execution.blocks)
+        engine = Engine(work.pool, work.ledger, execution.blocks, work.advice)
         result = engine.segment(frames, settings.objects, settings.order(), channels)
         images = {o.item.path: _image_record(work, o, result) for o in work.images}
         write_index(work.layout.index(work.batch.name), _portions(work, images, result))

@@ -19,9 +19,11 @@ from voxelmill.config import Blocks, Compute, Settings
 from voxelmill.ends import StoreSource
 from voxelmill.layout import Layout
 from voxelmill.ledger import Ledger
+from voxelmill.plan import Load, advice
 from voxelmill.plugin import BadConfig, BadInput, StoreUnavailable
 from voxelmill.progress import Progress
 from voxelmill.run import Pool, pool
+from voxelmill.steps.memory import largest, refuse
 from voxelmill.store.inventory import inventory
 from voxelmill.store.read import Image, open_image
 
@@ -56,6 +58,8 @@ class Work:
     pool: Pool
     ledger: Ledger
     images: tuple[Opened, ...]
+    advice: str = ""
+    """What to change where memory did not suffice."""
 
     def source(self, image: Image) -> StoreSource:
         """Pixels of an image; absent chunks are an error unless the settings say otherwise."""
@@ -108,6 +112,9 @@ def start(
     the step builds on (its digest), are still the same.
     """
     batch, layout = read_batch(batch_file), Layout.of_batch(batch_file)
+    load = Load(settings, execution.blocks, execution.compute, execution.workers, steps=(step,))
+    extents = largest(batch)
+    refuse(extents, load)
     identity = {
         "step": step,
         "batch": batch.as_json(),
@@ -125,7 +132,8 @@ def start(
         )
         identity["input"] = [image.digest for image in images]
         with Ledger(layout.scratch(step, batch.name), identity) as ledger:
-            yield Work(batch, layout, settings, execution, workers, ledger, images)
+            hint = advice(extents, load)
+            yield Work(batch, layout, settings, execution, workers, ledger, images, hint)
 
 
 def open_item(url: str, item: Item, sparse: str) -> Opened:
