@@ -8,7 +8,6 @@ watershed alone, one thread, called on the same boxes with the pixels in memory.
 
 import argparse
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -112,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

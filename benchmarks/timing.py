@@ -76,7 +76,7 @@ def peak_mib() -> float:
 def table(rows: Sequence[Row]) -> str:
     """Plain text, one line a row."""
     head = ("what", "ours", "peer", "unit", "ratio", "must", "aim", "against")
-    lines = [head]
+    lines: list[tuple[str, ...]] = [head]
     for r in rows:
         numbers = (r.ours, r.peer, r.unit, r.ratio, r.must, r.aim)
         shown = tuple("-" if v is None else f"{v:g}" if isinstance(v, float | int) else v
