@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.kernels.jit import kernel
-from voxelmill.kernels.runs import Runs
+from voxelmill.kernels.runs import Runs, runs_within
 
 Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
@@ -19,7 +19,6 @@ GOLDEN = 0x9E3779B97F4A7C1
 """Spreads pairs over the table (Knuth's multiplicative hashing)."""
 
 
-@kernel
 def survey(
     basins: Int32, heights: Int32, image: Int32, inside: Runs, n: int
 ) -> tuple[Int64, Int64, Int64, Int64]:
@@ -46,85 +45,95 @@ def survey(
         Highest of the lower heights of two touching voxels; how many pairs of voxels touch; sum of
         the lower intensities of each.
     """
-    nz, ny, nx = basins.shape
+    parts = runs_within(basins, inside)
+    sums, bounds = _sums(parts, image, n)
+    pairs, edges = _edges(parts, heights, image)
+    return sums, bounds, pairs, edges
+
+
+@kernel
+def _sums(parts: Runs, image: Int32, n: int) -> tuple[Int64, Int64]:
+    """Sums and boxes of the basins from their runs."""
+    nz, ny, nx = image.shape
     sums = np.zeros((n + 1, 12), np.int64)
     bounds = np.empty((n + 1, 6), np.int64)
     bounds[:, :3] = 2**31
     bounds[:, 3:] = -1
+    levels = image.reshape(-1)
+    for row in range(nz * ny):
+        plane, y = row // ny, row % ny
+        z = plane + 1 if nz > 1 else 0
+        for i in range(parts.first[row], parts.first[row + 1]):
+            start, x, b = parts.table[i, 0], parts.table[i, 1], parts.table[i, 2]
+            light, square = np.int64(0), np.int64(0)
+            for p in range(row * nx + start, row * nx + x):
+                v = np.int64(max(levels[p], 0))
+                light += v
+                square += v * v
+            n_here = x - start
+            along = n_here * (start + x - 1) // 2
+            sums[b, 0] += n_here
+            sums[b, 1] += n_here * z
+            sums[b, 2] += n_here * y
+            sums[b, 3] += along
+            sums[b, 4] += n_here * z * z
+            sums[b, 5] += n_here * y * y
+            sums[b, 6] += ((x - 1) * x * (2 * x - 1) - (start - 1) * start * (2 * start - 1)) // 6
+            sums[b, 7] += n_here * z * y
+            sums[b, 8] += z * along
+            sums[b, 9] += y * along
+            sums[b, 10] += light
+            sums[b, 11] += square
+            bounds[b, 0], bounds[b, 3] = min(bounds[b, 0], plane), max(bounds[b, 3], plane)
+            bounds[b, 1], bounds[b, 4] = min(bounds[b, 1], y), max(bounds[b, 4], y)
+            bounds[b, 2], bounds[b, 5] = min(bounds[b, 2], start), max(bounds[b, 5], x - 1)
+    return sums, bounds
+
+
+@kernel
+def _edges(parts: Runs, heights: Int32, image: Int32) -> tuple[Int64, Int64]:
+    """Edges between basins from their runs: rows are compared with themselves and later ones."""
+    nz, ny, nx = heights.shape
+    high, bright = heights.reshape(-1), image.reshape(-1)
+    first, runs = parts.first, parts.table
     table = np.full(1024, -1, np.int32)
     pairs, edges = np.empty(512, np.int64), np.empty((512, 3), np.int64)
-    contacts = np.empty((13 * nx + 1, 2), np.int64)
+    contacts = np.empty((13 * nx + 1, 4), np.int64)
     count = 0
-    flat, high, bright = basins.reshape(-1), heights.reshape(-1), image.reshape(-1)
     for row in range(nz * ny):
         z, y = row // ny, row % ny
         if 2 * (count + 16 * nx) > table.size:
             table, pairs, edges = _enlarged(table, pairs, edges, count, 32 * nx)
         met = 0
-        for i in range(inside.first[row], inside.first[row + 1]):
-            start, stop, base = inside.table[i, 0], inside.table[i, 1], row * nx
-            _sum(flat, bright, start, stop, (z + 1 if nz > 1 else 0, y, base), sums, bounds)
-            for dz in range(2 if z + 1 < nz else 1):
-                for dy in range(-1 if dz and y else 0, 2 if y + 1 < ny else 1):
-                    step = (dz * ny + dy) * nx
-                    for x in range(start, stop):
-                        p = base + x
-                        left = p + step - (1 if x and step else 0)
-                        right = p + step + (1 if x + 1 < nx else 0)
-                        a = flat[p]
-                        b, c, d = flat[left], flat[p + step], flat[right]
-                        # Without branches: which voxels touch others cannot be predicted.
-                        if not ((b != a) & (b > 0) | (c != a) & (c > 0) | (d != a) & (d > 0)):
+        for dz in range(2 if z + 1 < nz else 1):
+            for dy in range(-1 if dz and y else 0, 2 if y + 1 < ny else 1):
+                other = row + dz * ny + dy
+                j_first = first[other]
+                for i in range(first[row], first[row + 1]):
+                    start, stop, a = runs[i, 0], runs[i, 1], runs[i, 2]
+                    if other == row:
+                        j_first = i + 1
+                    while j_first < first[other + 1] and runs[j_first, 1] < start:
+                        j_first += 1
+                    j = j_first
+                    while j < first[other + 1] and runs[j, 0] <= stop:
+                        left, right, b = runs[j, 0], runs[j, 1], runs[j, 2]
+                        j += 1
+                        if a == b:
                             continue
-                        for q in range(left, right + 1):
-                            contacts[met, 0], contacts[met, 1] = p, q
-                            met += (flat[q] != a) & (flat[q] > 0)
-        count = _add(flat, high, bright, contacts[:met], table, pairs, edges, count)
-    return sums, bounds, pairs[:count], edges[:count]
-
-
-@kernel
-def _sum(
-    basins: Int32,
-    levels: Int32,
-    x: int,
-    stop: int,
-    where: tuple[int, int, int],
-    sums: Int64,
-    bounds: Int64,
-) -> None:
-    """Add the voxels from `x` on of the row `where` (z, y, and the raster index of its start)."""
-    z, y, base = where
-    while x < stop:
-        b, start, light, square = basins[base + x], x, np.int64(0), np.int64(0)
-        while x < stop and basins[base + x] == b:
-            v = np.int64(max(levels[base + x], 0))
-            light += v
-            square += v * v
-            x += 1
-        n = x - start
-        along = n * (start + x - 1) // 2
-        sums[b, 0] += n
-        sums[b, 1] += n * z
-        sums[b, 2] += n * y
-        sums[b, 3] += along
-        sums[b, 4] += n * z * z
-        sums[b, 5] += n * y * y
-        sums[b, 6] += ((x - 1) * x * (2 * x - 1) - (start - 1) * start * (2 * start - 1)) // 6
-        sums[b, 7] += n * z * y
-        sums[b, 8] += z * along
-        sums[b, 9] += y * along
-        sums[b, 10] += light
-        sums[b, 11] += square
-        plane = max(z - 1, 0)
-        bounds[b, 0], bounds[b, 3] = min(bounds[b, 0], plane), max(bounds[b, 3], plane)
-        bounds[b, 1], bounds[b, 4] = min(bounds[b, 1], y), max(bounds[b, 4], y)
-        bounds[b, 2], bounds[b, 5] = min(bounds[b, 2], start), max(bounds[b, 5], x - 1)
+                        low, up = max(start, left - 1), min(stop, right + 1)
+                        for x in range(stop - 1 if other == row else low, up):
+                            for k in range(max(x - 1, left), min(x + 2, right)):
+                                contacts[met, 0], contacts[met, 1] = a, b
+                                contacts[met, 2] = row * nx + x
+                                contacts[met, 3] = other * nx + k
+                                met += 1
+        count = _add(high, bright, contacts[:met], table, pairs, edges, count)
+    return pairs[:count], edges[:count]
 
 
 @kernel
 def _add(
-    basins: Int32,
     heights: Int32,
     levels: Int32,
     contacts: Int64,
@@ -133,12 +142,11 @@ def _add(
     edges: Int64,
     count: int,
 ) -> int:
-    """Add pairs of touching voxels to the edges of their basins; the new count of edges."""
+    """Add touching voxels (basins and raster indices) to the edges; the new count of edges."""
     last, e = np.int64(-1), 0
     for i in range(contacts.shape[0]):
-        p, q = contacts[i, 0], contacts[i, 1]
-        a, b = basins[p], basins[q]
-        key = (np.int64(min(a, b)) << 32) | np.int64(max(a, b))
+        a, b, p, q = contacts[i, 0], contacts[i, 1], contacts[i, 2], contacts[i, 3]
+        key = (min(a, b) << 32) | max(a, b)
         if key != last:
             last, e = key, _edge(key, table, pairs, edges, count)
             count = max(count, e + 1)

@@ -36,21 +36,21 @@ def histogram(values: Array, mask: Mask | None = None) -> Histogram:
     """Count `values` (integers, any shape), only those in `mask` if one is given."""
     flat = np.ascontiguousarray(values).ravel()
     inside = np.empty(0, np.bool_) if mask is None else np.ascontiguousarray(mask).ravel()
-    counts = _count(flat, inside)
+    low, high = (int(flat.min()), int(flat.max())) if flat.size else (0, 0)
+    counts = _count(flat, inside, low, high - low + 1)
     seen = np.flatnonzero(counts)
-    return Histogram(seen - LARGEST, counts[seen])
+    return Histogram(seen + low, counts[seen])
 
 
 @kernel
-def _count(values: Array, mask: Mask) -> Int64:
-    counts = np.zeros(2 * LARGEST + 1, np.int64)
+def _count(values: Array, mask: Mask, low: int, span: int) -> Int64:
+    counts = np.zeros(span, np.int64)
     if mask.size == 0:
         for i in range(values.size):
-            counts[np.int64(values[i]) + LARGEST] += 1
+            counts[np.int64(values[i]) - low] += 1
         return counts
     for i in range(values.size):
-        if mask[i]:
-            counts[np.int64(values[i]) + LARGEST] += 1
+        counts[np.int64(values[i]) - low] += mask[i]
     return counts
 
 

@@ -14,6 +14,8 @@ from voxelmill.plugin import Array, Index
 Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
 
+SHORT = 128
+"""Lines up to this long are looked at voxel by voxel, longer ones by eight."""
 BEFORE = ((0, -1), (-1, 0))
 """Steps (z, y) to the earlier rows with which a row shares faces."""
 
@@ -42,9 +44,10 @@ def runs_within(labels: Array, within: Runs, of_zero: bool = False) -> Runs:
 
 @kernel
 def _runs(labels: Array, within: Runs, of_zero: bool) -> tuple[Int32, Int64]:
-    ny = labels.shape[1]
+    _, ny, nx = labels.shape
     table = np.empty((max(1024, labels.size // 64), 3), np.int32)
     first = np.zeros(within.first.size, np.int64)
+    change = np.zeros(nx + 8 - nx % 8, np.uint8)
     n = 0
     for row in range(first.size - 1):
         line = labels[row // ny, row % ny]
@@ -52,6 +55,9 @@ def _runs(labels: Array, within: Runs, of_zero: bool) -> tuple[Int32, Int64]:
             x, end = within.table[i, 0], within.table[i, 1]
             if n + end - x > table.shape[0]:
                 table = np.concatenate((table, np.empty((table.shape[0] + end - x, 3), np.int32)))
+            if end - x > SHORT:
+                n = _split(line[x:end], x, of_zero, change, table, n)
+                continue
             while x < end:
                 label, start = line[x], x
                 x += 1
@@ -62,6 +68,32 @@ def _runs(labels: Array, within: Runs, of_zero: bool) -> tuple[Int32, Int64]:
                     n += 1
         first[row + 1] = n
     return table[:n], first
+
+
+@kernel
+def _split(
+    line: Array, start: int, of_zero: bool, change: NDArray[np.uint8], table: Int32, n: int
+) -> int:
+    """Add the runs of a line that begins at `start`; the new count of runs."""
+    last = line.size - 1
+    before, after = line[:last], line[1:]
+    for k in range(last):
+        change[k] = before[k] != after[k]
+    stop = (last + 7) // 8 * 8
+    change[last:stop] = 0
+    words = change.view(np.uint64)
+    x = 0
+    for word in range(stop // 8 + 1):
+        final = word == stop // 8
+        if not final and words[word] == 0:  # eight voxels at a time
+            continue
+        for k in range(last if final else 8 * word, last + 1 if final else 8 * word + 8):
+            if final or change[k]:
+                if (line[x] == 0) == of_zero:
+                    table[n, 0], table[n, 1], table[n, 2] = start + x, start + k + 1, line[x]
+                    n += 1
+                x = k + 1
+    return n
 
 
 @kernel

@@ -78,7 +78,7 @@ def _tile_quantiles(
     """Quantile of the values in the mask, for each tile between the edges `zs`, `ys`, `xs`."""
     grid = np.full((zs.size - 1, ys.size - 1, xs.size - 1), np.nan)
     tile = np.diff(zs).max() * np.diff(ys).max() * np.diff(xs).max()
-    found = np.empty(tile, np.int32)
+    found = np.empty(tile + 1, np.int32)
     for i in range(grid.shape[0]):
         for j in range(grid.shape[1]):
             for k in range(grid.shape[2]):
@@ -87,37 +87,45 @@ def _tile_quantiles(
                 for z in range(zs[i], zs[i + 1]):
                     for y in range(ys[j], ys[j + 1]):
                         for x in range(xs[k], xs[k + 1]):
-                            if mask[z, y, x]:
-                                found[n] = values[z, y, x]
-                                n += 1
+                            found[n] = values[z, y, x]
+                            n += mask[z, y, x]
                 if n and n >= LEAST * size:
-                    place = share * (n - 1)
-                    rank = int(place)
-                    low = _ranked(found[:n], rank)
-                    high = _ranked(found[:n], rank + 1) if place > rank else low
-                    grid[i, j, k] = low + (high - low) * (place - rank)
+                    grid[i, j, k] = _quantile(found[:n], share)
     return grid
 
 
 @kernel
-def _ranked(values: Int32, rank: int) -> int:
-    """Value of `rank` (0 = the smallest), from a histogram of the upper and one of lower bits."""
+def _quantile(values: Int32, share: float) -> float:
+    """Quantile, linear between two ranks, from a histogram of the upper and of the lower bits."""
+    place = share * (values.size - 1)
+    low, high = int(place), int(np.ceil(place))
     upper = np.zeros(2 * LARGEST // 1024 + 1, np.int32)
     for v in values:
         upper[(v + LARGEST) >> 10] += 1
-    high = 0
-    while rank >= upper[high]:
-        rank -= upper[high]
-        high += 1
+    part, below = 0, 0
+    while below + upper[part] <= low:
+        below += upper[part]
+        part += 1
     lower = np.zeros(1024, np.int32)
+    after = 2 * LARGEST
     for v in values:
-        if (v + LARGEST) >> 10 == high:
+        here = (v + LARGEST) >> 10
+        if here == part:
             lower[v & 1023] += 1
-    low = 0
-    while rank >= lower[low]:
-        rank -= lower[low]
-        low += 1
-    return high * 1024 + low - LARGEST
+        elif here > part:
+            after = min(after, v)
+    seen, k = below + lower[0], 0
+    while seen <= low:
+        k += 1
+        seen += lower[k]
+    first = part * 1024 + k - LARGEST
+    if high < seen:
+        return float(first)
+    k += 1
+    while k < 1024 and lower[k] == 0:
+        k += 1
+    second = part * 1024 + k - LARGEST if k < 1024 else after
+    return first + (second - first) * (place - low)
 
 
 def _fill(grid: Float64) -> Float64:

@@ -155,11 +155,11 @@ class Watershed(Sized):
             ids[cut[objects]] *= -1
         return ids
 
-    def _depth(self, inside: Runs, shape: Index, spacing_um: Spacing) -> Int32:
+    def _depth(self, inside: Runs, work: Int32, spacing_um: Spacing) -> Int32:
         """Distance map in 1/64 of a voxel along x."""
         step = (spacing_um[0] / spacing_um[2], spacing_um[1] / spacing_um[2], 1.0)
         cap = self.CAP * self.diameter(spacing_um) / spacing_um[2]
-        return distance(inside, shape, step, cap)
+        return distance(inside, work.shape, step, cap, work)
 
     def _relief(self, depth: Int32, spacing_um: Spacing, out: Int32) -> Int32:
         """The same smoothed."""
@@ -169,7 +169,7 @@ class Watershed(Sized):
         self, inside: Runs, bright: Int32, work: Int32, spacing_um: Spacing
     ) -> tuple[Basins, Int64]:
         """Coarse basins, and the brightness of the coarse object that each lies in, (n + 1,)."""
-        depth = self._depth(inside, bright.shape, spacing_um)
+        depth = self._depth(inside, work, spacing_um)
         basins = find_basins(
             self._relief(depth, spacing_um, work), inside, bright, depth, self._cut(spacing_um)
         )
@@ -200,7 +200,7 @@ class Watershed(Sized):
         """
         height = self.BRIGHT * self.diameter(spacing_um) / spacing_um[2] * STEPS
         work, groups = memory
-        depth = self._depth(inside, bright.shape, spacing_um)
+        depth = self._depth(inside, work, spacing_um)
         add_light(depth, inside, bright, groups, height / np.maximum(around, 1), int(1.5 * height))
         basins = find_basins(
             self._relief(depth, spacing_um, work), inside, bright, depth, self._cut(spacing_um)
