@@ -45,8 +45,9 @@ class Case:
         write_large(folder / "image.zarr", size)
         self._folder = folder
         self._source = StoreSource(open_image(str(folder / "image.zarr")))
-        self._segmenter = segmenters()["watershed"].model_validate({"diameter_px": DIAMETER})
         spacing = self._source.spacing_um
+        watershed = segmenters()["watershed"].model_validate({"diameter_px": DIAMETER})
+        self._segmenter = watershed.sized(spacing)
         whole, coarse = overview(self._source, 0, 0)
         self._fitted = self._segmenter.fit(whole, coarse)
         z, y, x = self._source.shape[2:]

@@ -6,7 +6,7 @@ its own file atomically, and returns a small JSON value for the ledger.
 1. ``look``     slab of a large image → its part of the overview
    ``fit``      overview of a frame → the segmenter's data-dependent numbers
 2. ``segment``  core + halo → ``<block>.block``: labels of the core, its nodes, and what it has
-                labelled where its neighbours have read too
+                labelled where its neighbours have read too, all as runs along x
 3. ``pair``     the same places as seen by later blocks → ``<block>.pairs``
 4. (the driver numbers: see ``numbering`` → ``<block>.ids``)
 5. ``write``    shard of the output ← cores with final ids
@@ -18,20 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from voxelmill.arrayends import as_labels
 from voxelmill.blocks import Block, Box, Grid
 from voxelmill.ends import Source, Target
-from voxelmill.kernels.components import components
-from voxelmill.kernels.objects import extents, present, renumber
+from voxelmill.kernels.components import joined
+from voxelmill.kernels.objects import extents
+from voxelmill.kernels.overlaps import clipped, reaching, renumbered
+from voxelmill.kernels.runs import Runs, paint, runs
 from voxelmill.overview import assemble, overview, slabs_of, survey
-from voxelmill.plugin import BadInput, Index, Labels
+from voxelmill.plugin import Array, BadInput, Index, Labels
 from voxelmill.scratch import load, save
 from voxelmill.segmenters import Segmenter
 from voxelmill.stitch import Ints, disputed, pair, touching
-
-_SIDES = {-1: slice(0, 1), 0: slice(None), 1: slice(-1, None)}
 
 
 @dataclass(frozen=True)
@@ -74,42 +73,47 @@ def fit(task: Task) -> dict[str, Any]:
         image, spacing = assemble(frame.source, parts)
     else:
         image, spacing = overview(frame.source, frame.t, task.channel)
-    return task.segmenter.fit(image, spacing).model_dump(mode="json")
+    segmenter = task.segmenter.sized(frame.source.spacing_um)
+    return segmenter.fit(image, spacing).model_dump(mode="json")
 
 
 def segment(task: Task, block: Block) -> int:
-    """Stage 2: local labels of one block; returns the number of objects in its core.
+    """Stage 2: local labels of one block, as runs; returns the number of objects in its core.
 
     ``nodes`` has a row a label 1…n: first voxel and bounding box of what the core holds of it, in
     voxels of the whole image, and whether the object reaches the end of what the block has read.
     """
-    labels, flagged = _labels(task, block)
-    inner = block.core.within(block.read).slices
-    ids, table = extents(labels[inner])
+    box = _labelled(task, block)
+    found, flagged = _labels(task, block)
+    core = _part(found, box, block.core)
+    ids, table = extents(core, block.core.shape[1])
     nodes = np.zeros((ids.size, 10), np.int64)
     nodes[:, :9] = table + np.tile(block.core.start, 3)
     if task.segmenter.keeps_ids:
-        save(task.file(block.index, "block"), labels=labels[inner], nodes=nodes, ids=ids)
+        save(task.file(block.index, "block"), nodes=nodes, ids=ids, **_named("core", core))
         return int(ids.size)
+    top = int(found.table[:, 2].max(initial=0))
     if not task.segmenter.connected:
-        cut = np.append(flagged, _cut(labels, block, task.grid))
-        nodes[:, 9] = np.isin(ids, cut)
-    dense = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
+        nodes[:, 9] = np.isin(ids, np.append(flagged, _cut(found, box, task.grid, top)))
+    dense = np.zeros(top + 1, np.int32)
     dense[ids] = np.arange(1, ids.size + 1)
-    parts = {"labels": labels[inner]}
+    found = renumbered(found, dense)
+    parts = _named("core", renumbered(core, dense))
     for step, other in _neighbours(task.grid, block):
-        if task.segmenter.connected:
-            parts[_strip(step)] = labels[inner][tuple(_SIDES[s] for s in step)]
-        else:
-            parts[_strip(step)] = labels[block.read.clip(other.read).within(block.read).slices]
-    if ids.size != dense.size - 1:
-        parts = {name: _renumbered(part, dense) for name, part in parts.items()}
+        shared = _side(box, step) if task.segmenter.connected else box.clip(other.read)
+        parts |= _named(_strip(step), _part(found, box, shared))
     save(task.file(block.index, "block"), **parts, nodes=nodes)
     return int(ids.size)
 
 
-def _labels(task: Task, block: Block) -> tuple[Labels, Ints]:
-    """Labels of all that a block reads, local and not too sparse; which the segmenter flagged."""
+def _labelled(task: Task, block: Block) -> Box:
+    """Box of which a block's labels are of use."""
+    whole = not (task.segmenter.connected or task.segmenter.keeps_ids)
+    return block.read if whole else block.core
+
+
+def _labels(task: Task, block: Block) -> tuple[Runs, Ints]:
+    """Labels of that box, local and not too sparse; which of them the segmenter flagged."""
     frame, segmenter = task.frame, task.segmenter
     image = frame.source.read(frame.t, (task.channel,), block.read, task.grid.halo)
     seeds, flagged = None, np.zeros(0, np.int64)
@@ -117,40 +121,56 @@ def _labels(task: Task, block: Block) -> tuple[Labels, Ints]:
         seeds = frame.target.read(str(getattr(segmenter, "seeds", "")), frame.t, block.read)
     labels = segmenter.at(block.read.start)(image, frame.source.spacing_um, seeds)
     if labels.shape != block.read.shape or labels.dtype != np.int32:
-        found = f"{labels.dtype} {labels.shape}; allowed: int32 {block.read.shape}"
-        raise BadInput(f"{frame.key}: {segmenter} gave {found}. Mend the segmenter")
+        given = f"{labels.dtype} {labels.shape}; allowed: int32 {block.read.shape}"
+        raise BadInput(f"{frame.key}: {segmenter} gave {given}. Mend the segmenter")
+    box = _labelled(task, block)
+    table, first = found = runs(labels[box.within(block.read).slices])
     if segmenter.keeps_ids:
-        return labels, flagged
-    if labels.min(initial=0) < 0:
-        labels, flagged = np.abs(labels), present(-np.minimum(labels, 0))
-    if segmenter.connected and block.read != block.core:
+        return found, flagged
+    ids = table[:, 2]
+    if ids.min(initial=0) < 0:
+        flagged = -np.unique(ids[ids < 0]).astype(np.int64)
+        np.abs(ids, out=ids)
+    if segmenter.connected and box != block.read:
         # Farther out too little context was seen to say what touches what.
-        inner = block.core.within(block.read).slices
-        apart = np.zeros_like(labels)
-        apart[inner], _ = components(np.ascontiguousarray(labels[inner]), True)
-        return apart, flagged
-    if labels.max(initial=0) > labels.size:
-        old, at = np.unique(labels, return_inverse=True)
-        labels = at.astype(np.int32).reshape(labels.shape)
-        flagged = np.flatnonzero(np.isin(old, flagged))
-    return labels, flagged
+        ids[:] = joined(found, box.shape, True)[0] + 1
+    elif ids.max(initial=0) > labels.size:
+        old, at = np.unique(ids, return_inverse=True)
+        ids[:] = at + 1
+        flagged = np.flatnonzero(np.isin(old, flagged)) + 1
+    return Runs(table, first), flagged
 
 
-def _renumbered(labels: Labels, table: NDArray[np.int32]) -> Labels:
-    made = np.empty(labels.shape, np.int32)
-    renumber(labels, table, made)
-    return made
+def _part(found: Runs, box: Box, part: Box) -> Runs:
+    """Runs of a part of the box that runs were found in."""
+    if part == box:
+        return found
+    inside = part.within(box)
+    return clipped(found, box.shape[1], inside.start, inside.stop)
 
 
-def _cut(labels: Labels, block: Block, grid: Grid) -> Ints:
-    """Labels that touch a face of the read box which is not a face of the image."""
-    found = [np.zeros(0, np.int64)]
-    for axis in range(3):
-        for side, inside in ((0, block.read.start[axis] > 0),
-                             (-1, block.read.stop[axis] < grid.shape[axis])):  # fmt: skip
-            if inside:
-                found.append(present(np.ascontiguousarray(labels.take(side, axis))[None]))
-    return np.unique(np.concatenate(found))
+def _named(name: str, found: Runs) -> dict[str, Array]:
+    """Arrays for a scratch file; `_runs` reads them."""
+    return {f"{name} runs": found.table, f"{name} rows": found.first}
+
+
+def _runs(task: Task, index: Index, name: str) -> Runs:
+    return Runs(*load(task.file(index, "block"), f"{name} runs", f"{name} rows"))
+
+
+def _cut(found: Runs, box: Box, grid: Grid, top: int) -> Ints:
+    """Labels that touch a face of `box` which is not a face of the image."""
+    low = np.array(box.start) > 0
+    high = np.array(box.stop) < np.array(grid.shape)
+    return np.flatnonzero(reaching(found, box.shape, low, high, top))
+
+
+def _side(box: Box, step: Index) -> Box:
+    """The voxels of a core that face the neighbour at `step`."""
+    ends = list(zip(step, box.start, box.stop, strict=True))
+    z0, y0, x0 = (b - 1 if s > 0 else a for s, a, b in ends)
+    z1, y1, x1 = (a + 1 if s < 0 else b for s, a, b in ends)
+    return Box((z0, y0, x0), (z1, y1, x1))
 
 
 def _neighbours(grid: Grid, block: Block) -> list[tuple[Index, Block]]:
@@ -178,29 +198,40 @@ def pair_block(task: Task, index: Index) -> int:
     ``pairs`` has rows (number of the other block, own label, its label); ``disputed`` has rows
     (number of a block, label) for labels that two blocks do not agree on.
     """
-    grid = task.grid
+    grid, connected = task.grid, task.segmenter.connected
     block = grid.block(index)
     rows, doubts = [np.zeros((0, 3), np.int64)], [np.zeros((0, 2), np.int64)]
     for step, other in _neighbours(grid, block):
         if step < (0, 0, 0):
             continue
-        (own,) = load(task.file(index, "block"), _strip(step))
         z, y, x = step
-        (theirs,) = load(task.file(other.index, "block"), _strip((-z, -y, -x)))
-        pairs = touching(own, theirs) if task.segmenter.connected else pair(own, theirs)
+        own = _runs(task, index, _strip(step))
+        theirs = _runs(task, other.index, _strip((-z, -y, -x)))
+        if connected:
+            near, far = _side(block.core, step), _side(other.core, (-z, -y, -x))
+            pairs = touching(_painted(own, near), _painted(theirs, far))
+        else:
+            pairs = pair(own, theirs)
         rows.append(np.insert(pairs, 0, _number(grid, other.index), axis=1))
         if not task.segmenter.exact:
             both = block.read.clip(other.read)
-            doubts.append(_doubts(own, pairs[:, 0], other.core, both, _number(grid, index)))
-            number = _number(grid, other.index)
-            doubts.append(_doubts(theirs, pairs[:, 1], block.core, both, number))
+            doubts += [
+                _doubts(own, pairs[:, 0], other.core, both, _number(grid, index)),
+                _doubts(theirs, pairs[:, 1], block.core, both, _number(grid, other.index)),
+            ]
     save(task.file(index, "pairs"), pairs=np.concatenate(rows), disputed=np.concatenate(doubts))
     return sum(map(len, rows))
 
 
-def _doubts(labels: Labels, partners: Ints, core: Box, both: Box, block: int) -> Ints:
-    found = disputed(labels, labels[core.clip(both).within(both).slices], partners)
+def _doubts(labels: Runs, partners: Ints, core: Box, both: Box, block: int) -> Ints:
+    found = disputed(labels, _part(labels, both, core.clip(both)), partners)
     return np.column_stack([np.full_like(found, block), found])
+
+
+def _painted(found: Runs, box: Box) -> Labels:
+    labels = np.empty(box.shape, np.int32)
+    paint(found, np.ascontiguousarray(found.table[:, 2]), labels)
+    return labels
 
 
 def _number(grid: Grid, index: Index) -> int:
@@ -210,16 +241,15 @@ def _number(grid: Grid, index: Index) -> int:
 def write(task: Task, shard: Block) -> str:
     """Stage 5: one shard of the output, from the cores that touch it; returns its digest."""
     box = shard.core
-    labels = np.zeros(box.shape, np.int32)
+    labels = np.empty(box.shape, np.int32)
     for block in task.grid.touching(box):
         part = block.core.clip(box)
-        (core,) = load(task.file(block.index, "block"), "labels")
-        local, out = core[part.within(block.core).slices], labels[part.within(box).slices]
-        if task.segmenter.keeps_ids:
-            out[...] = local
-        else:
+        found = _part(_runs(task, block.index, "core"), block.core, part)
+        values = np.ascontiguousarray(found.table[:, 2])
+        if not task.segmenter.keeps_ids:
             (ids,) = load(task.file(block.index, "ids"), "ids")
-            renumber(local, np.append(0, ids).astype(np.int32), out)
+            values = ids.astype(np.int32)[values - 1]
+        paint(found, values, labels[part.within(box).slices])
     return task.frame.target.write(task.name, task.frame.t, box, labels)
 
 
@@ -241,7 +271,7 @@ def copy(task: Task, block: Block, labels: Source) -> int:
 
 def _note(task: Task, index: Index, box: Box, labels: Labels) -> int:
     """Save ids and nodes of labels that carry final ids."""
-    ids, table = extents(labels)
+    ids, table = extents(runs(labels), box.shape[1])
     nodes = np.zeros((ids.size, 10), np.int64)
     nodes[:, :9] = table + np.tile(box.start, 3)
     save(task.file(index, "block"), nodes=nodes, ids=ids)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from voxelmill.kernels.objects import meetings
+from voxelmill.kernels.overlaps import meetings, sizes
+from voxelmill.kernels.runs import Runs
 from voxelmill.plugin import Array, BadInput, Labels
 
 MAX_OBJECTS = 2**31 - 1
@@ -27,14 +28,14 @@ DISPUTED = 0.1
 """A label without partner of which the other block's core holds a larger share is in conflict."""
 
 
-def pair(a: Labels, b: Labels) -> Ints:
+def pair(a: Runs, b: Runs) -> Ints:
     """Find the labels of two blocks that are one object, by their overlap.
 
     Parameters
     ----------
-    a, b : (z, y, x) int32 arrays
-        Local labels 0…n of the two blocks in the box that both have read. Only labels with voxels
-        in their block's core: no other can need a merge, or is trustworthy.
+    a, b : Runs
+        Local labels of the two blocks in the box that both have read. Only labels with voxels in
+        their block's core: no other can need a merge, or is trustworthy.
 
     Returns
     -------
@@ -42,13 +43,12 @@ def pair(a: Labels, b: Labels) -> Ints:
         Pairs (label of a, label of b) that share more than half of their union in the box, so
         that each label has one partner at most.
     """
-    if not a.size:
-        return np.zeros((0, 2), np.int64)
-    label_a, label_b, count, sizes = meetings(a, b)
-    codes, at = np.unique(label_a * sizes.shape[1] + label_b, return_inverse=True)
+    label_a, label_b, count = meetings(a, b)
+    top = int(max(a.table[:, 2].max(initial=0), b.table[:, 2].max(initial=0)))
+    codes, at = np.unique(label_a * (top + 1) + label_b, return_inverse=True)
     shared = np.bincount(at, count, codes.size).astype(np.int64)
-    label_a, label_b = np.divmod(codes, sizes.shape[1])
-    keep = 2 * shared > sizes[0, label_a] + sizes[1, label_b] - shared
+    label_a, label_b = np.divmod(codes, top + 1)
+    keep = 2 * shared > sizes(a, top)[label_a] + sizes(b, top)[label_b] - shared
     return np.stack([label_a[keep], label_b[keep]], axis=1)
 
 
@@ -77,14 +77,14 @@ def touching(a: Labels, b: Labels) -> Ints:
     return np.stack([codes >> 32, codes & 0xFFFFFFFF], axis=1)
 
 
-def disputed(labels: Labels, inside: Labels, partners: Ints) -> Ints:
+def disputed(labels: Runs, inside: Runs, partners: Ints) -> Ints:
     """Labels that reach into the other block's core, which knows no such object.
 
     Parameters
     ----------
-    labels : (z, y, x) int32 array
+    labels : Runs
         Labels of one block in the box that both have read.
-    inside : (z, y, x) int32 array
+    inside : Runs
         The part of it that is the other block's core.
     partners : (n,) int64 array
         Labels that have a partner there.
@@ -93,10 +93,8 @@ def disputed(labels: Labels, inside: Labels, partners: Ints) -> Ints:
     -------
     (n,) int64 array
     """
-    sizes = np.bincount(labels.ravel(), minlength=1)
-    reach = np.bincount(inside.ravel(), minlength=sizes.size)
-    found = reach > DISPUTED * sizes
-    found[0] = False
+    top = int(labels.table[:, 2].max(initial=0))
+    found = sizes(inside, top) > DISPUTED * sizes(labels, top)
     found[partners] = False
     return np.flatnonzero(found)
 

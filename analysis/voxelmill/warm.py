@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from voxelmill.features import features
 from voxelmill.kernels.objects import extents, keep
+from voxelmill.kernels.runs import runs
 from voxelmill.plugin import Labels, Pixels
 from voxelmill.qc import metrics
 from voxelmill.segmenters import Segmenter, segmenters
@@ -31,7 +32,7 @@ def main() -> None:
         family()(labels, {"DNA": pixels}, SPACING)
     for metric in metrics().values():
         metric()(pixels, SPACING)
-    ids, _ = extents(labels)
+    ids, _ = extents(runs(labels), labels.shape[1])
     keep(labels, ids[:1])
 
 

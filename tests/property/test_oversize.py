@@ -1,4 +1,4 @@
-"""What is far larger than the objects looked for: cut alike in all blocks, flagged, never silent."""
+"""What is far larger than the objects looked for: cut alike in all blocks, and flagged."""
 
 from collections.abc import Iterator
 from pathlib import Path

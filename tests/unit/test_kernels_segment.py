@@ -10,7 +10,7 @@ from scipy import ndimage as ndi
 from skimage.filters import threshold_li, threshold_otsu
 
 from voxelmill.kernels.basins import rainfall
-from voxelmill.kernels.components import boxes, components
+from voxelmill.kernels.components import boxes, components, joined
 from voxelmill.kernels.contacts import survey
 from voxelmill.kernels.distance import STEPS, distance
 from voxelmill.kernels.grow import grow, step_lengths
@@ -22,7 +22,7 @@ from voxelmill.kernels.light import add_light, relabel
 from voxelmill.kernels.outline import edge_levels, peel
 from voxelmill.kernels.pieces import largest_pieces
 from voxelmill.kernels.quantise import fit_scale, quantise
-from voxelmill.kernels.runs import joined, runs
+from voxelmill.kernels.runs import paint, runs
 from voxelmill.kernels.size import typical_diameter
 from voxelmill.kernels.smooth import BITS, gaussian_weights, smooth
 from voxelmill.kernels.surface import _by_tile, fit_surface
@@ -67,9 +67,10 @@ def test_components_are_those_of_scipy(
     expected, count = ndi.label(mask, np.ones((3, 3, 3)) if full else None)
     assert n == count
     assert np.array_equal(ids, expected)  # scipy also numbers by first voxels
-    sizes, bounds = boxes(ids, n)
-    assert np.array_equal(sizes[1:], np.bincount(ids.ravel(), minlength=n + 1)[1:])
-    for i, box in enumerate(ndi.find_objects(ids), 1):
+    found = runs(ids)
+    sizes, bounds = boxes(found, found.table[:, 2] - 1, n, shape[1])
+    assert np.array_equal(sizes, np.bincount(ids.ravel(), minlength=n + 1)[1:])
+    for i, box in enumerate(ndi.find_objects(ids)):
         assert [s.start for s in box] == list(bounds[i, :3])
         assert [s.stop - 1 for s in box] == list(bounds[i, 3:])
 
@@ -357,17 +358,14 @@ def test_holes_are_those_of_the_definition(
 @pytest.mark.parametrize("shape", [*SHAPES, (1, 5, 300), (2, 3, 129)])
 @QUICK
 @given(seed=SEEDS, n=st.sampled_from([1, 3]))
-def test_joined_runs_are_components(shape: tuple[int, ...], seed: int, n: int) -> None:
+def test_runs_hold_what_the_labels_hold(shape: tuple[int, ...], seed: int, n: int) -> None:
     labels = np.random.default_rng(seed).integers(0, n + 1, shape).astype(np.int32)
-    table, first = found_runs = runs(labels)
-    ids, count = joined(found_runs, shape)
-    expected, m = components(labels, False)
-    found = np.zeros(shape, np.int32)
-    for row, line in enumerate(found.reshape(-1, shape[2])):
-        for i in range(first[row], first[row + 1]):
-            line[table[i, 0] : table[i, 1]] = ids[i] + 1
-    assert count == m
-    assert np.array_equal(found, expected)
+    found = runs(labels)
+    again = np.full(shape, 7, np.int32)
+    paint(found, found.table[:, 2], again)
+    assert np.array_equal(again, labels)
+    _, count = joined(found, shape, False)
+    assert count == sum(ndi.label(labels == i)[1] for i in range(1, n + 1))
     zeros, _ = runs(labels, of_zero=True)
     assert (zeros[:, 1] - zeros[:, 0]).sum() == (labels == 0).sum()
 

@@ -13,6 +13,7 @@ from voxelmill.arrayends import ArraySource, FileTarget
 from voxelmill.blocks import Box, Grid
 from voxelmill.features import features
 from voxelmill.kernels.objects import extents
+from voxelmill.kernels.runs import runs
 from voxelmill.measurement import MeasureTask, Owners, measure_block, measure_objects
 from voxelmill.numbering import merge_index
 from voxelmill.plugin import Array, BadConfig, Index, Labels, Pixels, Spacing
@@ -24,7 +25,7 @@ SPACING: Spacing = (2.0, 0.5, 0.5)
 
 
 def index_of(labels: Labels) -> NDArray[np.int64]:
-    ids, table = extents(labels)
+    ids, table = extents(runs(labels), labels.shape[1])
     return np.column_stack([ids, table, np.zeros_like(ids)])
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from voxelmill.kernels.objects import extents, keep, present
+from voxelmill.kernels.runs import runs
 from voxelmill.plugin import Labels
 
 IDS = np.array([0, 0, 1, 2, 3, 70_000, 2**31 - 1], np.int32)
@@ -44,7 +45,7 @@ def slow(array: Labels) -> tuple[list[int], NDArray[np.int64]]:
 def test_present_and_extents(array: Labels) -> None:
     ids, table = slow(array)
     assert present(array).tolist() == ids
-    found, boxes = extents(array)
+    found, boxes = extents(runs(array), array.shape[1])
     assert found.tolist() == ids
     np.testing.assert_array_equal(boxes, table)
 
@@ -62,7 +63,7 @@ def test_keep(array: Labels, wanted: set[int]) -> None:
 @pytest.mark.parametrize("shape", [(0, 3, 3), (1, 0, 4), (2, 2, 0), (1, 1, 1)])
 def test_nothing_in_an_empty_array(shape: tuple[int, int, int]) -> None:
     array = np.zeros(shape, np.int32)
-    ids, table = extents(array)
+    ids, table = extents(runs(array), array.shape[1])
     assert ids.shape == (0,)
     assert table.shape == (0, 9)
     assert present(array).shape == (0,)

@@ -11,6 +11,7 @@ from scipy import ndimage
 from voxelmill import stitch
 from voxelmill.blocks import Grid
 from voxelmill.kernels.objects import extents
+from voxelmill.kernels.runs import runs
 from voxelmill.plugin import BadInput, Index, Labels
 from voxelmill.stitch import Ints, disputed, floors, in_order, number, offsets, pair, touching
 
@@ -35,7 +36,7 @@ def stitched(
         dense = np.zeros(int(found.max(initial=0)) + 1, np.int32)
         dense[mine] = 1 + shuffle.permutation(mine.size)
         local[block.index] = dense[found]
-        _, table = extents(local[block.index][inner])
+        _, table = extents(runs(local[block.index][inner]), block.core.shape[1])
         voxel = (table[:, :3] + np.array(block.core.start)).T
         first.append(np.ravel_multi_index(tuple(voxel), image.shape))
         counts.append(mine.size)
@@ -52,7 +53,7 @@ def stitched(
                 step = np.subtract(index, block.index)
                 a = local[block.index][block.core.within(block.read).slices][sides(step)]
                 b = local[index][other.core.within(other.read).slices][sides(-step)]
-            rows = touching(a, b) if connected else pair(a, b)
+            rows = touching(a, b) if connected else pair(runs(a), runs(b))
             pairs.append(rows - 1 + np.array([place[block.index], place[index]]))
     ids, n = number(np.concatenate(first), np.concatenate(pairs))
     final = np.zeros(image.shape, np.int32)
@@ -122,26 +123,28 @@ def test_more_than_half_of_the_union_must_be_shared() -> None:
     a, b = np.zeros((2, 1, 1, 9), np.int32)
     a[..., :4] = 5
     b[..., 2:4] = 3
-    assert pair(a, b).tolist() == [], "2 of 4 is just a half"
+    assert pair(runs(a), runs(b)).tolist() == [], "2 of 4 is just a half"
     b[..., 1] = 3
-    assert pair(a, b).tolist() == [[5, 3]]
+    assert pair(runs(a), runs(b)).tolist() == [[5, 3]]
     b[..., 4:9] = 3
-    assert pair(a, b).tolist() == []
+    assert pair(runs(a), runs(b)).tolist() == []
 
 
 @pytest.mark.parametrize("shape", [(1, 0, 5), (1, 3, 3)])
 def test_no_pairs_where_there_is_nothing(shape: Index) -> None:
     empty = np.zeros(shape, np.int32)
-    assert pair(empty, empty).shape == (0, 2)
+    assert pair(runs(empty), runs(empty)).shape == (0, 2)
 
 
 def test_a_label_is_disputed_if_it_reaches_far_into_a_core_that_does_not_know_it() -> None:
     labels = np.array([[[1] * 9 + [0] + [2] * 10 + [3] * 10]], np.int32)
     none = np.zeros(0, np.int64)
-    assert disputed(labels, labels[..., 18:], none).tolist() == [2, 3]
-    assert disputed(labels, labels[..., 19:], none).tolist() == [3], "a rim of a tenth is jitter"
-    assert disputed(labels, labels[..., 18:], np.array([3])).tolist() == [2]
-    assert disputed(labels, labels[..., :0], none).tolist() == []
+    assert disputed(runs(labels), runs(labels[..., 18:]), none).tolist() == [2, 3]
+    assert disputed(runs(labels), runs(labels[..., 19:]), none).tolist() == [3], (
+        "a rim of a tenth is jitter"
+    )
+    assert disputed(runs(labels), runs(labels[..., 18:]), np.array([3])).tolist() == [2]
+    assert disputed(runs(labels), runs(labels[..., :0]), none).tolist() == []
 
 
 def test_numbers_follow_the_first_voxel_not_the_block() -> None:

@@ -8,8 +8,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from voxelmill.kernels.components import joined
 from voxelmill.kernels.jit import kernel
-from voxelmill.kernels.runs import Runs, joined, runs
+from voxelmill.kernels.runs import Runs, runs
 from voxelmill.plugin import Array, Index
 
 Int32: TypeAlias = NDArray[np.int32]
@@ -34,7 +35,7 @@ def fill_holes(labels: Array, size: int, extent: Index) -> Array:
         `labels`. Holes that touch the edge of the array, or two objects, stay.
     """
     gaps = runs(labels, of_zero=True)
-    ids, n = joined(gaps, labels.shape)
+    ids, n = joined(gaps, labels.shape, False)
     small = _small(gaps, ids, n, labels.shape, np.array([size, *extent], np.int64))
     _fill(labels, gaps, ids, small)
     return labels

@@ -8,9 +8,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from voxelmill.kernels.jit import kernel
-from voxelmill.kernels.runs import Runs, joined, runs, runs_within
-from voxelmill.plugin import Array
+from voxelmill.kernels.components import joined
+from voxelmill.kernels.runs import Runs, paint, runs, runs_within
 
 Int32: TypeAlias = NDArray[np.int32]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -44,7 +43,7 @@ def largest_pieces(
     n : int
     """
     found = runs(labels) if within is None else runs_within(labels, within)
-    pieces, n = joined(found, labels.shape)
+    pieces, n = joined(found, labels.shape, False)
     table = found.table
     sizes = np.zeros(n, np.int64)
     np.add.at(sizes, pieces, table[:, 1] - table[:, 0])
@@ -58,17 +57,5 @@ def largest_pieces(
         keep &= wanted[label]
     ids = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
     out = np.empty(labels.shape, np.int32) if out is None else out
-    _paint(found, ids[pieces], out)
+    paint(found, ids[pieces], out)
     return out, int(np.count_nonzero(keep))
-
-
-@kernel
-def _paint(runs: Runs, ids: Int32, out: Array) -> None:
-    """Write the id of each run."""
-    table, first = runs.table, runs.first
-    ny = out.shape[1]
-    for row in range(first.size - 1):
-        line = out[row // ny, row % ny]
-        line[:] = 0
-        for i in range(first[row], first[row + 1]):
-            line[table[i, 0] : table[i, 1]] = ids[i]

@@ -1,6 +1,6 @@
-"""Runs of equal label along x, and which of them touch: what works on runs never visits voxels.
+"""Runs of equal label along x: what works on runs never visits voxels.
 
-In: (z, y, x) labels. Out: a table of runs, the first run of every row, and the sets they form.
+In: (z, y, x) labels. Out: a table of runs and the first run of every row; and back to voxels.
 """
 
 from typing import NamedTuple, TypeAlias
@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.kernels.jit import kernel
-from voxelmill.plugin import Array, Index
+from voxelmill.plugin import Array
 
 Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
 
 SHORT = 128
 """Lines up to this long are looked at voxel by voxel, longer ones by eight."""
-BEFORE = ((0, -1), (-1, 0))
-"""Steps (z, y) to the earlier rows with which a row shares faces."""
 
 
 class Runs(NamedTuple):
@@ -97,64 +95,12 @@ def _split(
 
 
 @kernel
-def joined(runs: Runs, shape: Index) -> tuple[Int32, int]:
-    """Number the sets of runs of equal label that share faces.
-
-    Returns
-    -------
-    ids : (n,) int32 array
-        Set of each run, 0… in raster order of the sets' first runs.
-    count : int
-        How many sets there are.
-    """
-    table, first = runs.table, runs.first
-    nz, ny, _ = shape
-    parent = np.arange(table.shape[0]).astype(np.int32)
-    for row in range(nz * ny):
-        z, y = row // ny, row % ny
-        for dz, dy in BEFORE:
-            if z + dz < 0 or y + dy < 0:
-                continue
-            other = row + dz * ny + dy
-            i, j = first[other], first[row]
-            while i < first[other + 1] and j < first[row + 1]:
-                if (
-                    table[i, 2] == table[j, 2]
-                    and table[i, 0] < table[j, 1]
-                    and table[j, 0] < table[i, 1]
-                ):
-                    _unite(parent, i, j)
-                if table[i, 1] < table[j, 1]:
-                    i += 1
-                else:
-                    j += 1
-    return _numbered(parent)
-
-
-@kernel
-def _root(parent: Int32, i: int) -> int:
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@kernel
-def _unite(parent: Int32, i: int, j: int) -> None:
-    a, b = _root(parent, i), _root(parent, j)
-    parent[max(a, b)] = min(a, b)
-
-
-@kernel
-def _numbered(parent: Int32) -> tuple[Int32, int]:
-    """The smallest run of a set is its first in raster order."""
-    ids = np.empty(parent.size, np.int32)
-    n = 0
-    for i in range(parent.size):
-        root = _root(parent, i)
-        if root == i:
-            ids[i] = n
-            n += 1
-        else:
-            ids[i] = ids[root]
-    return ids, n
+def paint(runs: Runs, values: Int32, out: Array) -> None:
+    """Write one value a run into `out` (z, y, x), and 0 elsewhere."""
+    table, first = runs
+    ny = out.shape[1]
+    for row in range(first.size - 1):
+        line = out[row // ny, row % ny]
+        line[:] = 0
+        for i in range(first[row], first[row + 1]):
+            line[table[i, 0] : table[i, 1]] = values[i]

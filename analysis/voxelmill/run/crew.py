@@ -15,6 +15,8 @@ SETTINGS = {
     "distributed.deploy.lost-worker-timeout": "8s",
     # Where no worker can start, a run ends instead of waiting for ever.
     "distributed.scheduler.no-workers-timeout": "120s",
+    # It looks at the stacks of all threads a hundred times a second.
+    "distributed.worker.profile.enabled": False,
     # A worker that is started anew would report that, and every closed connection, on stderr.
     # Setting one variable drops Dask's own, so they are here too.
     "distributed.nanny.pre-spawn-environ": {

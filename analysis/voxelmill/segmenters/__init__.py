@@ -42,6 +42,13 @@ class Segmenter(Plugin):
         """
         return self
 
+    def sized(self, spacing_um: Spacing) -> Self:
+        """Return the segmenter with sizes in pixels of an image turned into µm, before ``fit``.
+
+        An overview has larger pixels. Only segmenters with settings in pixels depend on it.
+        """
+        return self
+
     def at(self, origin: Index) -> Self:
         """Return the segmenter for a block whose first read voxel lies at `origin` of the image.
 

@@ -127,6 +127,11 @@ class Sized(Levelled):
             return self.diameter_um
         return float(self.diameter_px or 1.0) * spacing_um[2]
 
+    def sized(self, spacing_um: Spacing) -> Self:
+        """Return the segmenter with its diameter in µm."""
+        size = Sized.diameter(self, spacing_um)
+        return self.model_copy(update={"diameter_um": size, "diameter_px": None})
+
     def sigma(self, share: float, spacing_um: Spacing, least: float = 0.0) -> Spacing:
         """Width of a Gaussian of `share` diameters along z, y, x in voxels.
 

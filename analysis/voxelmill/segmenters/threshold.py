@@ -9,10 +9,11 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from voxelmill.kernels.components import boxes, components
+from voxelmill.kernels.components import boxes, joined
 from voxelmill.kernels.histogram import Histogram
 from voxelmill.kernels.holes import fill_holes
 from voxelmill.kernels.levels import background, li, log_otsu, otsu
+from voxelmill.kernels.runs import paint, runs
 from voxelmill.kernels.smooth import reach, smooth
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
 from voxelmill.segmenters._sized import HOLE, SNR, Sized
@@ -61,15 +62,17 @@ class Threshold(Sized):
     def __call__(self, image: Pixels, spacing_um: Spacing, seeds: Labels | None = None) -> Labels:
         """Segment one block."""
         above, threshold = self.levels(image[0], spacing_um)
-        mask = (smooth(above, self.sigma(self.smoothing, spacing_um)) > threshold).astype(np.int32)
+        mask = smooth(above, self.sigma(self.smoothing, spacing_um)) > threshold
         flat = mask.shape[0] == 1
+        inside = mask.view(np.uint8)
         if self.fill:
-            mask = fill_holes(mask, *self.holes(flat, spacing_um))
-        ids, count = components(mask, True)
-        sizes, bounds = boxes(ids, count)
+            fill_holes(inside, *self.holes(flat, spacing_um))
+        found = runs(inside)
+        sets, count = joined(found, mask.shape, True)
+        sizes, bounds = boxes(found, sets, count, mask.shape[1])
         # A thin object longer than a diameter may reach out of the block: its size is not known.
         short = (bounds[:, 3:] - bounds[:, :3] < self.voxels(1.0, spacing_um)).all(axis=1)
         keep = (sizes >= self.smallest * self.volume(flat, spacing_um)) | ~short
-        keep[0] = False
         new = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-        return np.asarray(new[ids], np.int32)
+        paint(found, new[sets], above)
+        return above
