@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from voxelmill.natural import natural
 from voxelmill.plugin import BadInput
 
 GROUPS = ("well", "row", "col", "site", "channel", "z", "t")
@@ -128,12 +129,6 @@ def check_complete(places: Iterable[Place]) -> None:
 def distinct(values: Iterable[str]) -> list[str]:
     """Sort the different `values` as people do: 2 before 10."""
     return sorted(set(values), key=natural)
-
-
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """Key that sorts runs of digits as numbers."""
-    parts = re.split(r"(\d+)", text)
-    return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts if p]
 
 
 def rename(channels: Sequence[str], labels: Sequence[str]) -> list[str]:

@@ -149,7 +149,8 @@ def direct(job_: Settings, frame: Pixels) -> dict[str, Labels]:
         image = frame[["DNA", "AGP"].index(spec.channel)][None]
         seeds = found[spec.needs[0]] if spec.needs else None
         labels = spec.segmenter.fit(image, SPACING)(image, SPACING, seeds)
-        found[name] = labels if spec.segmenter.keeps_ids else canonical(labels)
+        # A negative id only says that an object is flagged.
+        found[name] = labels if spec.segmenter.keeps_ids else canonical(np.abs(labels))
     return found
 
 

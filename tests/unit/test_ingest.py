@@ -8,7 +8,8 @@ import tifffile
 import zarr
 
 from shared import SHARED, needs_shared
-from voxelmill.ingest_pattern import compile_pattern, match_names, natural
+from voxelmill.ingest_pattern import compile_pattern, match_names
+from voxelmill.natural import natural
 from voxelmill.plugin import BadInput, OutputExists
 from voxelmill.steps.ingest import ingest
 from voxelmill.store import inventory, open_dataset, open_image

@@ -4,15 +4,14 @@ In: :class:`ReportData`. Out: wells in plate order with their fields, and *measu
 well each. Wells that the plate's layout does not name are kept, without a position.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from voxelmill.natural import natural
 from voxelmill.report.model import FieldRow, ReportData
 
-Key = tuple[tuple[int, int, str], ...]
 COUNT = "Metadata_Count_"
 QUALITY = "ImageQuality_"
 MOST_MEASURE_VALUES = 400_000
@@ -37,12 +36,6 @@ class Measure:
     group: str
     unit: str = ""
     values: tuple[float, ...] = field(default=())
-
-
-def natural(text: str) -> Key:
-    """Sort key under which ``site 2`` comes before ``site 10``."""
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", text)
-    return tuple((0, int(n), "") if n else (1, 0, t) for n, t in parts)
 
 
 def places(rows: tuple[str, ...], columns: tuple[str, ...]) -> dict[str, tuple[int, int]]:
