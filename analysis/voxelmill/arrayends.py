@@ -10,6 +10,7 @@ import numpy as np
 
 from voxelmill.blocks import Block, Box, Grid
 from voxelmill.ends import Source
+from voxelmill.painter import Painter
 from voxelmill.plugin import Array, BadInput, Index, Labels, Pixels, Spacing
 from voxelmill.stitch import MAX_OBJECTS
 
@@ -140,8 +141,11 @@ class FileTarget:
         shape = (self.frames, *self.shape)
         return np.memmap(self.file(name), np.int32, "r", shape=shape)
 
-    def write(self, name: str, t: int, box: Box, labels: Labels) -> str:
+    def write(self, name: str, t: int, box: Box, labels: Labels | Painter) -> str:
         """Write one shard."""
+        if callable(labels):
+            paint, labels = labels, np.empty(box.shape, np.int32)
+            paint(box, labels)
         with self.file(name).open("r+b") as file:
             for z, y, row in self._rows(box, labels):
                 os.pwrite(file.fileno(), row.data, self._offset(t, z, y, box.start[2]))

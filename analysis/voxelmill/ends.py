@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from voxelmill.blocks import Block, Box, Grid
+from voxelmill.painter import Painter
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
 from voxelmill.store.label_layout import label_shards
 from voxelmill.store.labels import read_labels, write_coarse_labels, write_labels
@@ -43,7 +44,7 @@ class Target(Protocol):
     def shards(self) -> Grid:
         """Boxes that are written whole: no two of them share a file."""
 
-    def write(self, name: str, t: int, box: Box, labels: Labels) -> str:
+    def write(self, name: str, t: int, box: Box, labels: Labels | Painter) -> str:
         """Write one shard; return a digest of what was written."""
 
     def read(self, name: str, t: int, box: Box) -> Labels:
@@ -93,7 +94,7 @@ class StoreTarget:
         """Boxes that are written whole."""
         return label_shards(self.shape)
 
-    def write(self, name: str, t: int, box: Box, labels: Labels) -> str:
+    def write(self, name: str, t: int, box: Box, labels: Labels | Painter) -> str:
         """Write one shard and its share of the pyramid."""
         return write_labels(self.root, self.path, name, t, box, labels).digest
 

@@ -34,6 +34,9 @@ from voxelmill.run import Pool
 from voxelmill.segmenters import Segmenter
 from voxelmill.stages import Frame, Task
 
+PAIRS = 16
+"""Blocks to pair with their neighbours sent to a worker at once: each takes milliseconds."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -125,7 +128,8 @@ class Engine:
         tasks = [self._with_halo(t, spec.halo_px) for t in self._fit(f"{name}: fit", tasks, kind)]
         tasks = self._each_block(f"{name}: segment", stages.segment, tasks)
         if not kind.keeps_ids:
-            self._each_block(f"{name}: pair", _pair, [t for t in tasks if len(t.grid) > 1])
+            several = [t for t in tasks if len(t.grid) > 1]
+            self._each_block(f"{name}: pair", _pair, several, PAIRS)
             tasks = [t for t in tasks if t.frame.key not in self._result.refused]
             for task in tasks:
                 number_frame(task)
@@ -197,10 +201,10 @@ class Engine:
         return replace(task, grid=replace(task.grid, halo=halo))
 
     def _each_block(
-        self, title: str, function: Callable[..., Any], tasks: Sequence[Task]
+        self, title: str, function: Callable[..., Any], tasks: Sequence[Task], first: int = 1
     ) -> list[Task]:
         work = [(t, _tag(b.index), (t, b)) for t in tasks for b in t.frame.source.order(t.grid)]
-        done = self._stage(title, function, work)
+        done = self._stage(title, function, work, first)
         return [t for t in tasks if t.frame.key in done]
 
     def _write(
@@ -226,15 +230,15 @@ class Engine:
         title: str,
         function: Callable[..., Any],
         work: Iterable[tuple[Task, str, tuple[Any, ...]]],
+        first: int = 1,
     ) -> dict[str, dict[str, Any]]:
         """Run one stage; return the values by frame key, for frames of which nothing failed."""
         keys = {
             f"{title} {task.frame.key} {tag}".strip(): (task.frame.key, tag, arguments)
             for task, tag, arguments in work
         }
-        outcomes = self._pool.run(
-            title, function, {key: k[2] for key, k in keys.items()}, self._ledger, self._advice
-        )
+        calls = {key: arguments for key, (_, _, arguments) in keys.items()}
+        outcomes = self._pool.run(title, function, calls, self._ledger, self._advice, first)
         values: dict[str, dict[str, Any]] = {}
         for key, outcome in outcomes.items():
             frame, tag, _ = keys[key]

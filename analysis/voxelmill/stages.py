@@ -27,6 +27,7 @@ from voxelmill.kernels.objects import extents
 from voxelmill.kernels.overlaps import clipped, reaching, renumbered
 from voxelmill.kernels.runs import Runs, paint, runs
 from voxelmill.overview import assemble, overview, slabs_of, survey
+from voxelmill.painter import Tile, Tiles
 from voxelmill.plugin import Array, BadInput, Index, Labels
 from voxelmill.scratch import load, save
 from voxelmill.segmenters import Segmenter
@@ -95,10 +96,12 @@ def segment(task: Task, block: Block) -> int:
     top = int(found.table[:, 2].max(initial=0))
     if not task.segmenter.connected:
         nodes[:, 9] = np.isin(ids, np.append(flagged, _cut(found, box, task.grid, top)))
-    dense = np.zeros(top + 1, np.int32)
-    dense[ids] = np.arange(1, ids.size + 1)
-    found = renumbered(found, dense)
-    parts = _named("core", renumbered(core, dense))
+    if ids.size < top:
+        dense = np.zeros(top + 1, np.int32)
+        dense[ids] = np.arange(1, ids.size + 1)
+        found = renumbered(found, dense)
+        core = _part(found, box, block.core)
+    parts = _named("core", core)
     for step, other in _neighbours(task.grid, block):
         shared = _side(box, step) if task.segmenter.connected else box.clip(other.read)
         parts |= _named(_strip(step), _part(found, box, shared))
@@ -230,7 +233,7 @@ def _doubts(labels: Runs, partners: Ints, core: Box, both: Box, block: int) -> I
 
 def _painted(found: Runs, box: Box) -> Labels:
     labels = np.empty(box.shape, np.int32)
-    paint(found, np.ascontiguousarray(found.table[:, 2]), labels)
+    paint(found, np.ascontiguousarray(found.table[:, 2]), box.shape[1], (0, 0, 0), labels)
     return labels
 
 
@@ -240,17 +243,15 @@ def _number(grid: Grid, index: Index) -> int:
 
 def write(task: Task, shard: Block) -> str:
     """Stage 5: one shard of the output, from the cores that touch it; returns its digest."""
-    box = shard.core
-    labels = np.empty(box.shape, np.int32)
-    for block in task.grid.touching(box):
-        part = block.core.clip(box)
-        found = _part(_runs(task, block.index, "core"), block.core, part)
+    tiles = []
+    for block in task.grid.touching(shard.core):
+        found = _runs(task, block.index, "core")
         values = np.ascontiguousarray(found.table[:, 2])
         if not task.segmenter.keeps_ids:
             (ids,) = load(task.file(block.index, "ids"), "ids")
             values = ids.astype(np.int32)[values - 1]
-        paint(found, values, labels[part.within(box).slices])
-    return task.frame.target.write(task.name, task.frame.t, box, labels)
+        tiles.append(Tile(block.core, found, values))
+    return task.frame.target.write(task.name, task.frame.t, shard.core, Tiles(tiles))
 
 
 def subtract(task: Task, shard: Block, minuend: str, subtrahend: str) -> str:

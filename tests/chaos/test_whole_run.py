@@ -121,6 +121,8 @@ def test_walltime_takes_everything_down_at_once(
     run = subprocess.Popen(
         command(scene), cwd=scene.folder, env=scene.environment, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, start_new_session=True,
+        # Tests started with nohup would pass on that the signal is ignored.
+        preexec_fn=lambda: signal.signal(signal_number, signal.SIG_DFL),
     )  # fmt: skip
     wait(lambda: len(scene.calls()) > 3, 120)
     run.send_signal(signal_number)

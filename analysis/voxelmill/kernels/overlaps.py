@@ -47,11 +47,23 @@ def _clipped(found: Runs, ny: int, start: Index, stop: Index) -> tuple[NDArray[n
 
 def renumbered(found: Runs, table: NDArray[np.int32]) -> Runs:
     """Runs with label ``table[label]``; those that become 0 are left out."""
-    runs = found.table.copy()
-    runs[:, 2] = table[runs[:, 2]]
-    kept = runs[:, 2] > 0
-    before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-    return Runs(runs[kept], before[found.first])
+    return Runs(*_renumbered(found, table))
+
+
+@kernel
+def _renumbered(found: Runs, table: NDArray[np.int32]) -> tuple[NDArray[np.int32], Ints]:
+    runs, first = found
+    kept = np.empty_like(runs)
+    rows = np.zeros_like(first)
+    n = 0
+    for row in range(first.size - 1):
+        for i in range(first[row], first[row + 1]):
+            label = table[runs[i, 2]]
+            if label:
+                kept[n, 0], kept[n, 1], kept[n, 2] = runs[i, 0], runs[i, 1], label
+                n += 1
+        rows[row + 1] = n
+    return kept[:n], rows
 
 
 @kernel

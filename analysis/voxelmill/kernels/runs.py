@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.kernels.jit import kernel
-from voxelmill.plugin import Array
+from voxelmill.plugin import Array, Index
 
 Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
@@ -95,12 +95,28 @@ def _split(
 
 
 @kernel
-def paint(runs: Runs, values: Int32, out: Array) -> None:
-    """Write one value a run into `out` (z, y, x), and 0 elsewhere."""
+def paint(runs: Runs, values: Int32, height: int, start: Index, out: Array) -> None:
+    """Write one value a run into `out` (z, y, x), and 0 elsewhere.
+
+    `out` is the part that begins at `start` of the array, `height` voxels along y, that the runs
+    were found in.
+    """
     table, first = runs
-    ny = out.shape[1]
-    for row in range(first.size - 1):
-        line = out[row // ny, row % ny]
-        line[:] = 0
-        for i in range(first[row], first[row + 1]):
-            line[table[i, 0] : table[i, 1]] = values[i]
+    nz, ny, nx = out.shape
+    for z in range(nz):
+        for y in range(ny):
+            row = (start[0] + z) * height + start[1] + y
+            line = out[z, y]
+            line[:] = 0
+            low, high = first[row], first[row + 1]
+            while low < high:  # the first run that ends beyond the start
+                middle = (low + high) // 2
+                if table[middle, 1] <= start[2]:
+                    low = middle + 1
+                else:
+                    high = middle
+            for i in range(low, first[row + 1]):
+                a, b = max(0, table[i, 0] - start[2]), min(nx, table[i, 1] - start[2])
+                if a >= nx:
+                    break
+                line[a:b] = values[i]

@@ -40,6 +40,7 @@ class Pool:
         tasks: Mapping[str, tuple[Any, ...]],
         ledger: Ledger | None = None,
         advice: str = "",
+        first: int = 1,
     ) -> dict[str, Outcome]:
         """Run all tasks that the ledger does not hold yet.
 
@@ -55,6 +56,8 @@ class Pool:
             Finished tasks are looked up in it and added to it.
         advice : str
             What a task needs and which setting to change, where memory did not suffice.
+        first : int
+            Tasks sent at once while it is not known how long they take.
 
         Returns
         -------
@@ -82,7 +85,7 @@ class Pool:
             items = ((key, tasks[key]) for key in tasks if key not in known)
             kept = bool(ledger and ledger.kept)
             try:
-                stage.run(items, left)
+                stage.run(items, left, first)
             except LOST as error:
                 raise BlocksFailed(
                     f"{title}: the Dask cluster is gone ({describe(error)}). {_next(kept)}"

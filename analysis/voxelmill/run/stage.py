@@ -64,8 +64,8 @@ class Stage:
         self._suspects: deque[Item] = deque()
         self._deaths: dict[str, int] = {}
 
-    def run(self, items: Iterator[Item], total: int) -> None:
-        """Run all tasks; afterwards see what has failed.
+    def run(self, items: Iterator[Item], total: int, first: int = 1) -> None:
+        """Run all tasks, at first in chunks of `first`; afterwards see what has failed.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class Stage:
         """
         self._items = items
         self._threads = self._crew.threads
-        self._pace = Pace(total, self._threads)
+        self._pace = Pace(total, self._threads, first)
         while True:
             self._fill()
             if not self._flights:

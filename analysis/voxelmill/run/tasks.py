@@ -108,11 +108,13 @@ class Pace:
         Tasks still to do.
     threads : int
         Chunks that run at the same time.
+    first : int
+        Tasks of a chunk while it is not known how long they take.
     """
 
-    def __init__(self, tasks: int, threads: int) -> None:
+    def __init__(self, tasks: int, threads: int, first: int = 1) -> None:
         self._left, self._threads = tasks, max(1, threads)
-        self._size = 1
+        self._size = first
 
     def next(self) -> int:
         """Tasks to send next; fewer towards the end, so that no worker runs dry."""

@@ -15,6 +15,7 @@ import numpy as np
 from voxelmill.blocks import Block, Box, Grid
 from voxelmill.ngff.arrayinfo import ArrayInfo
 from voxelmill.ngff.arrays import parse_array
+from voxelmill.painter import Held, Painter
 from voxelmill.plugin import Index, Labels, StoreUnavailable
 from voxelmill.store.checks import Checks
 from voxelmill.store.chunks import StoredArray
@@ -84,12 +85,12 @@ class LabelArrays:
         array = self.arrays[0]
         return array.shape[0] if "t" in _names(array) else 1
 
-    def put_shard(self, t: int, shard: Block, labels: Labels, tally: Tally) -> None:
+    def put_shard(self, t: int, shard: Block, paint: Painter, tally: Tally) -> None:
         """Write one shard of level 0 and what it covers of all levels that are not coarse."""
         fine = [(n, v) for n, v in enumerate(self.levels) if n and not v.coarse]
         covered = {n: v.covered(shard.core) for n, v in fine}
         samples = [Sample(v.factor, np.empty(covered[n].shape, np.int32)) for n, v in fine]
-        self._write(0, t, shard.index, labels, tally, samples)
+        self._write(0, t, shard, paint, tally, samples)
         for (number, _), sample in zip(fine, samples, strict=True):
             if sample.labels.size:
                 self.put(number, t, covered[number], sample.labels, tally)
@@ -97,22 +98,23 @@ class LabelArrays:
     def put(self, level: int, t: int, box: Box, labels: Labels, tally: Tally) -> None:
         """Write whole shards of one level."""
         plan = self.levels[level]
+        paint = Held(box, labels, str(self.place))
         for shard in Grid(plan.shape, plan.shard).touching(box):
-            self._write(level, t, shard.index, labels[shard.core.within(box).slices], tally)
+            self._write(level, t, shard, paint, tally)
 
     def _write(
         self,
         level: int,
         t: int,
-        shard: Index,
-        labels: Labels,
+        shard: Block,
+        paint: Painter,
         tally: Tally,
         samples: Sequence[Sample] = (),
     ) -> None:
         """Write one shard; it appears under its name when it is complete."""
         plan = self.levels[level]
-        content = encode_shard(labels, plan.shard, plan.chunk, str(self.place), samples)
-        write_bytes(self._file(level, t, shard), content)
+        content = encode_shard(paint, shard.core, plan.shard, plan.chunk, samples)
+        write_bytes(self._file(level, t, shard.index), content)
         tally.add(content)
 
     def sweep(self, t: int) -> None:

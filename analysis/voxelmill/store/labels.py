@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from voxelmill.blocks import Block, Box, Grid
+from voxelmill.blocks import Box, Grid
+from voxelmill.painter import Held, Painter
 from voxelmill.plugin import BadInput, Index, Labels, Spacing
 from voxelmill.store.documents import (
     check_axes,
@@ -91,7 +92,7 @@ def create_labels(
 
 
 def write_labels(
-    root: str, image_path: str, name: str, t: int, box: Box, labels: Labels
+    root: str, image_path: str, name: str, t: int, box: Box, labels: Labels | Painter
 ) -> Written:
     """Stage 2: write whole level-0 shards, and what they cover of the other levels.
 
@@ -103,7 +104,7 @@ def write_labels(
         Time point.
     box : Box
         Whole shards of ``label_shards``, one or several.
-    labels : (z, y, x) int32 array
+    labels : (z, y, x) int32 array or Painter
         Final ids of `box`, 0 = background.
 
     Returns
@@ -114,17 +115,22 @@ def write_labels(
     Raises
     ------
     BadInput
-        `box` cuts a shard, or does not have the shape of `labels`; or an id is negative.
+        `box` cuts a shard or is not that of the array `labels`; or an id of the array is negative.
     StoreUnavailable
         The label image was not created.
     """
     place = _place(root, image_path, name)
     arrays = LabelArrays.open(place)
     shards = label_shards(arrays.levels[0].shape).touching(box)
-    _check(place, shards, box, labels)
+    paint = labels if callable(labels) else _held(place, box, labels)
+    if sum(s.core.size for s in shards) != box.size:
+        raise BadInput(
+            f"{place}: labels for {box.start}-{box.stop}; whole shards only. "
+            "Take the boxes from label_shards."
+        )
     tally = Tally()
     for shard in shards:
-        arrays.put_shard(t, shard, labels[shard.core.within(box).slices], tally)
+        arrays.put_shard(t, shard, paint, tally)
     return tally.written()
 
 
@@ -212,11 +218,10 @@ def _place(root: str, image_path: str, name: str) -> Path:
     return local_folder(root) / image_path / "labels" / name
 
 
-def _check(place: Path, shards: Sequence[Block], box: Box, labels: Labels) -> None:
-    if sum(s.core.size for s in shards) != box.size or labels.shape != box.shape:
+def _held(place: Path, box: Box, labels: Labels) -> Held:
+    if labels.shape != box.shape or labels.dtype != np.int32:
         raise BadInput(
-            f"{place}: labels of shape {labels.shape} for {box.start}-{box.stop}; "
-            "whole shards only. Take the boxes from label_shards."
+            f"{place}: labels {labels.dtype} {labels.shape} for {box.start}-{box.stop}; "
+            f"int32 {box.shape}. Renumber them, take the boxes from label_shards."
         )
-    if labels.dtype != np.int32:
-        raise BadInput(f"{place}: {labels.dtype}; int32. Renumber them.")
+    return Held(box, labels, str(place))

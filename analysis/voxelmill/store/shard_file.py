@@ -1,8 +1,8 @@
 """One shard of a label image as the bytes of one file.
 
-In: labels (z, y, x) of one shard, clipped at the array's edge. Out: a `sharding_indexed` object of
-Zarr v3 whose inner chunks are little-endian int32, zstd, in raster order, every one stored; the
-index with its CRC-32C comes last. The same labels give the same bytes.
+In: a painter of the labels of one shard, clipped at the array's edge. Out: a `sharding_indexed`
+object of Zarr v3 whose inner chunks are little-endian int32, zstd, in raster order, every one
+stored; the index with its CRC-32C comes last. The same labels give the same bytes.
 
 zarr writes the same in four times the time: each chunk passes an event loop and two copies.
 Source: Zarr v3 `sharding_indexed` codec 1.0.
@@ -16,7 +16,9 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
-from voxelmill.plugin import BadInput, Index, Labels
+from voxelmill.blocks import Box
+from voxelmill.painter import Painter
+from voxelmill.plugin import Index, Labels
 
 LOST = -1
 """Fill value: what a voxel reads as when its chunk is not there."""
@@ -42,30 +44,25 @@ class Sample:
 
 
 def encode_shard(
-    labels: Labels,
+    paint: Painter,
+    box: Box,
     shard: Sequence[int],
     chunk: Index,
-    place: str,
     samples: Sequence[Sample] = (),
 ) -> bytes:
     """Encode one shard.
 
     Parameters
     ----------
-    labels : (z, y, x) int32 array
-        What of the shard lies in the array; may be a strided view.
+    paint : Painter
+        Gives the labels; asked for one chunk after the other.
+    box : Box
+        What of the shard lies in the array, in voxels of the whole image.
     shard, chunk : sequence of int
-        Extent of a whole shard and of a chunk along z, y, x. Chunks that reach beyond `labels` are
+        Extent of a whole shard and of a chunk along z, y, x. Chunks that reach beyond `box` are
         filled up with `LOST`; those that lie beyond it are not stored.
-    place : str
-        Name of the label image in errors.
     samples : sequence of Sample
         Levels to fill by the way, while a chunk is in the processor's cache.
-
-    Raises
-    ------
-    BadInput
-        An id is negative.
     """
     import google_crc32c
 
@@ -75,15 +72,13 @@ def encode_shard(
     offset = 0
     for index in product(*map(range, table.shape[:3])):
         start = [i * c for i, c in zip(index, chunk, strict=True)]
-        part = labels[tuple(slice(a, a + c) for a, c in zip(start, chunk, strict=True))]
+        part = _part(box, start, chunk)
         if not part.size:
             continue
         inside = buffer[tuple(map(slice, part.shape))]
         if part.shape != chunk:
             buffer.fill(LOST)
-        np.copyto(inside, part)
-        if inside.min() < 0:
-            raise BadInput(f"{place}: negative ids; int32 from 0. Renumber them.")
+        paint(part, inside)
         for sample in samples:
             sample.take(start, inside)
         encoded = bytes(imagecodecs.zstd_encode(buffer, level=ZSTD_LEVEL))
@@ -92,3 +87,10 @@ def encode_shard(
         parts.append(encoded)
     body = table.tobytes()
     return b"".join([*parts, body, google_crc32c.value(body).to_bytes(4, "little")])
+
+
+def _part(box: Box, start: Sequence[int], chunk: Index) -> Box:
+    """What of the chunk at `start` of a shard lies in the array."""
+    z, y, x = (a + b for a, b in zip(box.start, start, strict=True))
+    dz, dy, dx = chunk
+    return Box((z, y, x), (z + dz, y + dy, x + dx)).clip(box)
