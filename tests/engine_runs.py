@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from voxelmill.arrayends import ArraySource, FileTarget
+from plain_target import PlainTarget
+from voxelmill.arrayends import ArraySource
 from voxelmill.config import Blocks, Compute, ObjectSet, Segmented
 from voxelmill.engine import Engine, Result
 from voxelmill.ledger import Ledger
@@ -58,7 +59,7 @@ def run_engine(
     times, _, *space = pixels.shape
     folder.mkdir(parents=True, exist_ok=True)
     source = ArraySource(pixels, (1.0, 1.0, 1.0))
-    target = FileTarget(str(folder), times, (space[0], space[1], space[2]), shard)
+    target = PlainTarget(str(folder), times, (space[0], space[1], space[2]), shard)
     frames = [Frame(f"image@{t}", source, target, t) for t in range(times)]
     for name in objects:
         if not target.file(name).exists():

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from voxelmill.arrayends import ArraySource, FileLabels, FileSource, FileTarget, SourceArray
+from voxelmill.arrayends import ArraySource, FileSource, LabelArray, SourceArray
 from voxelmill.blocks import Grid
 from voxelmill.config import Blocks, Compute, Segmented
-from voxelmill.ends import Source, StoreSource
+from voxelmill.ends import Source, StoreSource, StoreTarget
 from voxelmill.engine import Engine, Result
 from voxelmill.factory import feature
 from voxelmill.features import Feature
@@ -29,6 +29,7 @@ from voxelmill.run import Pool, lazy, pool
 from voxelmill.scratch import load_all
 from voxelmill.segmenters import Segmenter
 from voxelmill.stages import Frame
+from voxelmill.store.labels import create_labels
 from voxelmill.store.read import open_image as open_store
 
 CHUNK, DEPTH = 2048, 64
@@ -101,7 +102,7 @@ def segment(
     Returns
     -------
     xarray.DataArray
-        Labels (t, z, y, x), int32, as a Dask array over a temporary file that lives as long as
+        Labels (t, z, y, x), int32, as a Dask array over temporary files that live as long as
         the array; ids 1…n in each time point by the raster position of the first voxel;
         ``attrs["objects"]`` has n by time point.
 
@@ -121,21 +122,20 @@ def segment(
     folder = tempfile.TemporaryDirectory(prefix="voxelmill-")
     source = _source(array, spacing_um, Path(folder.name))
     times, _, *space = source.shape
-    target = FileTarget(folder.name, times, (space[0], space[1], space[2]))
-    target.create(MADE)
+    target = _target(folder.name, source, MADE)
     frames = [Frame(f"image@{t}", source, target, t) for t in range(times)]
     # Not validated: a class of the user's notebook is in no union of plugins.
     spec = Segmented.model_construct(channel="0", segmenter=segmenter)
     with _engine(Path(folder.name), block, workers) as (engine, _):
         if seeds is not None:
             name = str(getattr(segmenter, "seeds", "seeds"))
-            target.create(name)
+            _target(folder.name, source, name)
             _check(engine.adopt(frames, name, _labels(seeds, source, Path(folder.name))))
         chosen = {f.key: {MADE: 0} for f in frames}
         result = engine.segment(frames, {MADE: spec}, [MADE], chosen)
         _check(result)
         counts = tuple(result.found[f.key, MADE].objects.count for f in frames)
-    labels = FileLabels(target, MADE)
+    labels = LabelArray(target, MADE, (times, space[0], space[1], space[2]))
     found = xr.DataArray(
         lazy(labels, (1, min(64, space[0]), min(CHUNK, space[1]), min(CHUNK, space[2]))),
         dims=tuple("tzyx"),
@@ -183,10 +183,9 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="voxelmill-") as name:
         folder = Path(name)
         source = _source(array, spacing_um, folder)
-        times, channels, *space = source.shape
+        times, channels, *_ = source.shape
         names = _channels(array, channels)
-        target = FileTarget(name, times, (space[0], space[1], space[2]))
-        target.create("objects")
+        target = _target(name, source, "objects")
         frames = [Frame(f"image@{t}", source, target, t) for t in range(times)]
         with _engine(folder, block, workers) as (engine, crew):
             result = engine.adopt(frames, "objects", _labels(labels, source, folder))
@@ -215,6 +214,16 @@ def _engine(folder: Path, block: int, workers: int) -> Iterator[tuple[Engine, Po
     ):
         yield Engine(crew, ledger, Blocks(size=block, depth=DEPTH)), crew
         ledger.discard()
+
+
+def _target(folder: str, source: Source, name: str) -> StoreTarget:
+    """Label image without a pyramid for one object set; compressed, it is a hundredth in size."""
+    times, _, z, y, x = source.shape
+    extent = (times, 1, z, y, x)
+    create_labels(
+        folder, "", "tzyx", extent, source.spacing_um, [name], name, "", levels=[(z, y, x)]
+    )
+    return StoreTarget(folder, "", (z, y, x))
 
 
 def _check(result: Result) -> None:

@@ -175,10 +175,11 @@ class Engine:
             Tasks failed for another reason than their data.
         """
         tasks = [self._task(f, name, 0, Segmenter()) for f in frames]
-        work = [(t, _tag(b.index), (t, b, labels)) for t in tasks for b in t.grid]
+        work = [(t, _tag(s.index), (t, s, labels)) for t in tasks for s in t.frame.target.shards]
         done = self._stage(f"{name}: read", stages.copy, work)
         for task in (t for t in tasks if t.frame.key in done):
-            self._found(task, list_objects(task, task.grid, numbered=False), "")
+            objects = list_objects(task, task.frame.target.shards, numbered=False)
+            self._found(task, objects, "")
         return self._result
 
     def _found(self, task: Task, objects: Objects, digest: str) -> None:
@@ -201,10 +202,10 @@ class Engine:
         return replace(task, grid=replace(task.grid, halo=halo))
 
     def _each_block(
-        self, title: str, function: Callable[..., Any], tasks: Sequence[Task], first: int = 1
+        self, title: str, function: Callable[..., Any], tasks: Sequence[Task], least: int = 1
     ) -> list[Task]:
         work = [(t, _tag(b.index), (t, b)) for t in tasks for b in t.frame.source.order(t.grid)]
-        done = self._stage(title, function, work, first)
+        done = self._stage(title, function, work, least)
         return [t for t in tasks if t.frame.key in done]
 
     def _write(
@@ -230,7 +231,7 @@ class Engine:
         title: str,
         function: Callable[..., Any],
         work: Iterable[tuple[Task, str, tuple[Any, ...]]],
-        first: int = 1,
+        least: int = 1,
     ) -> dict[str, dict[str, Any]]:
         """Run one stage; return the values by frame key, for frames of which nothing failed."""
         keys = {
@@ -238,7 +239,7 @@ class Engine:
             for task, tag, arguments in work
         }
         calls = {key: arguments for key, (_, _, arguments) in keys.items()}
-        outcomes = self._pool.run(title, function, calls, self._ledger, self._advice, first)
+        outcomes = self._pool.run(title, function, calls, self._ledger, self._advice, least)
         values: dict[str, dict[str, Any]] = {}
         for key, outcome in outcomes.items():
             frame, tag, _ = keys[key]

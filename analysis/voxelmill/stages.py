@@ -179,7 +179,7 @@ def _side(box: Box, step: Index) -> Box:
 def _neighbours(grid: Grid, block: Block) -> list[tuple[Index, Block]]:
     """All blocks around one, with the step that leads there."""
     found: list[tuple[Index, Block]] = []
-    for dz, dy, dx in product((-1, 0, 1), repeat=3):
+    for dz, dy, dx in product(*[(-1, 0, 1) if n > 1 else (0,) for n in grid.counts]):
         z, y, x = (i + s for i, s in zip(block.index, (dz, dy, dx), strict=True))
         inside = all(0 <= i < n for i, n in zip((z, y, x), grid.counts, strict=True))
         if inside and (z, y, x) != block.index:
@@ -262,12 +262,12 @@ def subtract(task: Task, shard: Block, minuend: str, subtrahend: str) -> str:
     return target.write(task.name, t, box, labels)
 
 
-def copy(task: Task, block: Block, labels: Source) -> int:
-    """Write given labels (t, 1, z, y, x) of one block, as if the engine had found them."""
-    frame, box = task.frame, block.core
+def copy(task: Task, shard: Block, labels: Source) -> int:
+    """Write given labels (t, 1, z, y, x) of one shard, as if the engine had found them."""
+    frame, box = task.frame, shard.core
     found = as_labels(labels.read(frame.t, (0,), box)[0])
     frame.target.write(task.name, frame.t, box, found)
-    return _note(task, block.index, box, found)
+    return _note(task, shard.index, box, found)
 
 
 def _note(task: Task, index: Index, box: Box, labels: Labels) -> int:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from plain_target import PlainTarget
 from samples import balls, photograph
-from voxelmill.arrayends import ArraySource, FileTarget
+from voxelmill.arrayends import ArraySource
 from voxelmill.blocks import Box, Grid
 from voxelmill.features import features
 from voxelmill.kernels.objects import extents
@@ -94,7 +95,7 @@ def measured(
     """Measure in blocks; by object set the joined columns, ascending id."""
     shape = next(iter(sets.values())).shape
     grid = Grid((shape[0], shape[1], shape[2]), size)
-    target = FileTarget(str(folder), 1, grid.shape)
+    target = PlainTarget(str(folder), 1, grid.shape)
     for name, labels in sets.items():
         target.create(name)
         target.write(name, 0, Box((0, 0, 0), grid.shape), labels)

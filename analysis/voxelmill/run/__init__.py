@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from voxelmill.config import Compute
 from voxelmill.disk import full
 from voxelmill.ledger import Ledger
-from voxelmill.machine import give_back
+from voxelmill.machine import reuse_memory
 from voxelmill.plugin import BlocksFailed
 from voxelmill.progress import Progress
-from voxelmill.run.crew import Crew, gather
-from voxelmill.run.stage import LOST, Stage, describe
+from voxelmill.run.crew import Crew, CrewLostError, gather
+from voxelmill.run.stage import Stage
 from voxelmill.run.tasks import Outcome
 from voxelmill.watchdog import end_with_the_run
 
@@ -40,7 +40,7 @@ class Pool:
         tasks: Mapping[str, tuple[Any, ...]],
         ledger: Ledger | None = None,
         advice: str = "",
-        first: int = 1,
+        least: int = 1,
     ) -> dict[str, Outcome]:
         """Run all tasks that the ledger does not hold yet.
 
@@ -56,8 +56,8 @@ class Pool:
             Finished tasks are looked up in it and added to it.
         advice : str
             What a task needs and which setting to change, where memory did not suffice.
-        first : int
-            Tasks sent at once while it is not known how long they take.
+        least : int
+            Tasks that are sent at once in any case, since they are short.
 
         Returns
         -------
@@ -85,10 +85,10 @@ class Pool:
             items = ((key, tasks[key]) for key in tasks if key not in known)
             kept = bool(ledger and ledger.kept)
             try:
-                stage.run(items, left, first)
-            except LOST as error:
+                stage.run(items, left, least)
+            except CrewLostError as error:
                 raise BlocksFailed(
-                    f"{title}: the Dask cluster is gone ({describe(error)}). {_next(kept)}"
+                    f"{title}: the Dask cluster is gone ({error}). {_next(kept)}"
                 ) from error
         if ledger:
             ledger.sync()
@@ -119,7 +119,7 @@ def _next(kept: bool) -> str:
 def pool(compute: Compute, workers: int, progress: Progress) -> Iterator[Pool]:
     """Start workers for one step, or connect to the scheduler at ``compute.address``."""
     end_with_the_run()
-    give_back()
+    reuse_memory()
     with gather(compute, workers) as crew:
         yield Pool(crew, progress)
 

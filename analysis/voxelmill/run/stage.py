@@ -1,4 +1,4 @@
-"""One stage on a Dask cluster: a bounded number of chunks in flight, and what becomes of each.
+"""One stage on a crew: a bounded number of chunks in flight, and what becomes of each.
 
 A worker that dies takes several chunks with it, and only one task can be to blame. So their tasks
 are tried again one by one with nothing beside them: the innocent ones finish, and one whose
@@ -8,27 +8,19 @@ would fare alike and every death costs seconds.
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
 from queue import Empty, SimpleQueue
 from typing import Any
-from uuid import uuid4
-
-from distributed import Future, KilledWorker
-from distributed.comm.core import CommClosedError
-from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
 from voxelmill.disk import is_full
-from voxelmill.run.crew import Crew
-from voxelmill.run.tasks import Chunk, Done, Item, Outcome, Pace, finished_before
+from voxelmill.run.crew import Crew, CrewLostError, Flight, WorkerDiedError
+from voxelmill.run.tasks import Chunk, Done, Item, Outcome, Pace, describe, finished_before
 
 AHEAD = 4
-"""Chunks in flight for each thread of the cluster."""
+"""Chunks in flight for each thread of the crew."""
 PATIENCE_S = 2.0
 """Without news for so long, look after the workers."""
 TRIES = 2
 GUILTY = 3
-LOST = (CancelledError, CommClosedError, NoValidWorkerError, NoWorkerError)
-"""Errors that mean that the cluster is gone."""
 
 
 class Stage:
@@ -58,23 +50,23 @@ class Stage:
         """The error, if a disk is full."""
         self.stopped = False
         """Whether tasks were left undone because others failed."""
-        self._flights: dict[Future[Any], tuple[list[Item], bool]] = {}
-        self._landed: SimpleQueue[Future[Any]] = SimpleQueue()
+        self._flights: dict[Flight, tuple[list[Item], bool]] = {}
+        self._landed: SimpleQueue[Flight] = SimpleQueue()
         self._returned: deque[Item] = deque()
         self._suspects: deque[Item] = deque()
         self._deaths: dict[str, int] = {}
 
-    def run(self, items: Iterator[Item], total: int, first: int = 1) -> None:
-        """Run all tasks, at first in chunks of `first`; afterwards see what has failed.
+    def run(self, items: Iterator[Item], total: int, least: int = 1) -> None:
+        """Run all tasks, in chunks of at least `least`; afterwards see what has failed.
 
         Raises
         ------
-        One of `LOST`
-            The cluster is gone.
+        CrewLostError
+            All workers are gone.
         """
         self._items = items
         self._threads = self._crew.threads
-        self._pace = Pace(total, self._threads, first)
+        self._pace = Pace(total, self._threads, least)
         while True:
             self._fill()
             if not self._flights:
@@ -110,24 +102,20 @@ class Stage:
 
     def _send(self, chunk: list[Item], *, alone: bool = False) -> None:
         task = Chunk(self._function, tuple(arguments for _, arguments in chunk))
-        future = self._crew.client.submit(task, key=f"voxelmill-{uuid4().hex}", pure=False)
-        self._flights[future] = chunk, alone
-        future.add_done_callback(self._landed.put)
+        flight = self._crew.submit(task)
+        self._flights[flight] = chunk, alone
+        flight.add_done_callback(self._landed.put)
 
-    def _land(self, future: Future[Any]) -> None:
-        chunk, alone = self._flights.pop(future)
-        if future.status == "cancelled":
-            raise CancelledError("its scheduler has closed")
-        try:
-            error = future.exception() if future.status == "error" else None
-            done = future.result() if error is None else finished_before(error)
-        except KilledWorker as late:
-            error = late
-        if isinstance(error, LOST):
+    def _land(self, flight: Flight) -> None:
+        chunk, alone = self._flights.pop(flight)
+        error = flight.exception()
+        if isinstance(error, CrewLostError):
             raise error
-        if isinstance(error, KilledWorker):
+        if isinstance(error, WorkerDiedError):
             self._mourn(chunk, alone)
-        elif done is None and len(chunk) > 1:
+            return
+        done = flight.result() if error is None else finished_before(error)
+        if done is None and len(chunk) > 1:
             self._suspects.extend(chunk)
         else:
             self._score(chunk, done or Done(), error)
@@ -161,9 +149,3 @@ class Stage:
         )
         guilty = sum(n >= TRIES for n in self._deaths.values())
         self.stopped |= guilty >= GUILTY
-
-
-def describe(error: BaseException) -> str:
-    """One line about what a task raised."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,17 +1,15 @@
 """What runs on a worker: consecutive tasks, one after the other, each with its own outcome.
 
-A task costs Dask about 2 ms whatever it does, so short ones travel together as a `Chunk`. A chunk
-stops after `LIMIT_S` and hands back what it has; `Pace` says how many tasks to put into one.
+A task costs Dask milliseconds whatever it does, so short ones travel together as a `Chunk`. A
+chunk stops after `LIMIT_S` and hands back what it has; `Pace` says how many tasks to put into one.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import cv2
-from distributed import get_worker
 
 from voxelmill.plugin import AccessDenied, BadInput, StoreUnavailable
 
@@ -21,7 +19,6 @@ AIM_S = 0.1
 """How long a chunk should take: enough to hide the cost of sending it."""
 LIMIT_S = 0.5
 """After this a chunk starts no further task: what it has done waits no longer for the ledger."""
-READY_S = 0.3
 MOST = 500
 """Tasks in a chunk."""
 
@@ -58,9 +55,8 @@ class Chunk:
         Any other error than those that speak of the data goes on to the driver, with the outcomes
         of the tasks before it (see `finished_before`).
         """
-        # Dask has one thread a core busy already; OpenCV's own would only compete with them.
+        # One thread a core is busy already; OpenCV's own would only compete with them.
         cv2.setNumThreads(1)
-        _get_ready(get_worker().nanny is not None)
         done = Done()
         start = time.monotonic()
         for arguments in self.arguments:
@@ -83,20 +79,16 @@ def _attempt(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Outcom
         return Outcome(reason=str(error))
 
 
-@cache
-def _get_ready(watched: bool) -> None:
-    """Wait, once a process, until the process that restarts this one knows of it.
-
-    Dask gives up for good a worker that dies before that, as the next block may make it do.
-    """
-    if watched:
-        time.sleep(READY_S)
-
-
 def finished_before(error: BaseException) -> Done | None:
     """What a chunk had done before one of its tasks raised `error`; None: it is not known."""
     done: Done | None = vars(error).get("done_before")
     return done
+
+
+def describe(error: BaseException) -> str:
+    """One line about what a task raised."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 class Pace:
@@ -108,18 +100,18 @@ class Pace:
         Tasks still to do.
     threads : int
         Chunks that run at the same time.
-    first : int
-        Tasks of a chunk while it is not known how long they take.
+    least : int
+        Tasks of a chunk that are never worth parting.
     """
 
-    def __init__(self, tasks: int, threads: int, first: int = 1) -> None:
+    def __init__(self, tasks: int, threads: int, least: int = 1) -> None:
         self._left, self._threads = tasks, max(1, threads)
-        self._size = first
+        self._least = self._size = least
 
     def next(self) -> int:
         """Tasks to send next; fewer towards the end, so that no worker runs dry."""
         share = self._left // (4 * self._threads)
-        size = max(1, min(self._size, share, MOST))
+        size = max(self._least, min(self._size, share, MOST))
         self._left -= size
         return size
 

@@ -6,11 +6,15 @@ others are decoded, copied and forgotten. Least recently used chunks go first. T
 the same chunk at once wait for the one that decodes it.
 """
 
+import mmap
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from voxelmill.plugin import Array
 
@@ -76,6 +80,14 @@ class ChunkCache:
         while self._bytes > self._budget:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= oldest.nbytes
+
+
+def apart(size: int) -> NDArray[np.uint8]:
+    """Memory of its own for a chunk that is kept.
+
+    In the heap it would lie between what blocks allocate and free, and stop it from shrinking.
+    """
+    return np.frombuffer(mmap.mmap(-1, size), np.uint8)
 
 
 @lru_cache(maxsize=1)
