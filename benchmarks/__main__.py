@@ -1,5 +1,7 @@
 """`make bench`: run every topic, print its table, keep the rows in ``benchmarks/results.json``.
 
+README.md and docs/benchmarks.md quote these rows, between two marks; running writes them anew.
+
     python -m benchmarks [TOPIC ...]      # e.g. segmentation labels
 
 Rows of the JSON: name, ours, peer, peer_name, unit, ratio (above 1: ours is better), must, aim. A
@@ -15,6 +17,10 @@ from typing import Any
 from benchmarks.timing import Row, markdown, table
 
 RESULTS = Path(__file__).with_name("results.json")
+ROOT = RESULTS.parents[1]
+HEADLINES = ("watershed ", "components ", "write labels", "files of labels", "peak memory")
+"""How the names of the rows begin that the README shows."""
+MARKS = "<!-- bench -->\n", "<!-- /bench -->"
 TOPICS = ("accuracy", "segmentation", "components", "overhead", "labels", "reading", "memory",
           "mosaic", "chaos")  # fmt: skip
 
@@ -34,6 +40,27 @@ def merged(kept: list[dict[str, Any]], rows: list[Row]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
+def quotes(rows: list[Row]) -> dict[Path, str]:
+    """What each document quotes."""
+    heads = [row for row in rows if row.name.startswith(HEADLINES)]
+    return {ROOT / "README.md": markdown(heads), ROOT / "docs" / "benchmarks.md": markdown(rows)}
+
+
+def quoted(text: str) -> tuple[str, str, str]:
+    """A document before, between and after the marks."""
+    before, _, rest = text.partition(MARKS[0])
+    table_, _, after = rest.partition(MARKS[1])
+    return before, table_, after
+
+
+def rewrite(rows: list[Row]) -> None:
+    """Put the rows into the documents."""
+    for path, shown in quotes(rows).items():
+        before, _, after = quoted(path.read_text(encoding="utf-8"))
+        text = "".join((before, MARKS[0], shown, "\n", MARKS[1], after))
+        path.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Run the topics that are named, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -46,6 +73,7 @@ def main() -> None:
     for topic in () if given.show else given.topics or TOPICS:
         kept = merged(kept, run(topic))
         RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        rewrite([Row(**row) for row in kept])
     print(markdown([Row(**row) for row in kept]))
 
 

@@ -143,7 +143,7 @@ def rows(found: Mapping[Any, Peaks], kind: str) -> list[Row]:
                                round(1 / MOST_GROWTH, 3), 0.95)
             )  # fmt: skip
             ratio = round(min(said / after, after / said), 3)
-            made.append(Row(f"  predicted, {part}", round(said / MIB, 1), round(after / MIB, 1),
+            made.append(Row(f"{name}, as predicted", round(said / MIB, 1), round(after / MIB, 1),
                             "measured", "MiB", ratio, round(1 / MOST_ERROR, 3), 0.9))  # fmt: skip
     return made
 

@@ -89,10 +89,11 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The table of the README: what was compared, both figures, the ratio."""
-    lines = ["| what | voxelmill | peer | ratio |", "|---|---|---|---|"]
+    """The table of the documents: what was compared, both figures, the ratio, the least wanted."""
+    lines = ["| what | voxelmill | peer | ratio | must |", "|---|---|---|---|---|"]
     for r in rows:
-        if r.peer is not None and r.ratio is not None:
-            ours, peer = f"{r.ours:g} {r.unit}", f"{r.peer:g} {r.unit}, {r.peer_name}"
-            lines.append(f"| {r.name} | {ours} | {peer} | {r.ratio:g} |")
+        unit = "" if r.unit == "1" else f" {r.unit}"
+        peer = "" if r.peer is None else f"{r.peer:g}{unit}, {r.peer_name}"
+        ratio, must = ("" if v is None else f"{v:g}" for v in (r.ratio, r.must))
+        lines.append(f"| {r.name.strip()} | {r.ours:g}{unit} | {peer} | {ratio} | {must} |")
     return "\n".join(lines)

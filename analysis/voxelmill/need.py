@@ -9,7 +9,7 @@ process is what it always holds, plus what one task holds at most for each task 
     fit      the overview and the segmenter's temporaries
     segment  core + halo: pixels, seeds and the segmenter's temporaries (`Segmenter.voxel_bytes`)
     pair     overlaps of two blocks
-    write    shard of labels, its part of the pyramid and the encoded chunks
+    write    a shard's part of the pyramid and its encoded chunks
     measure  box of a block's objects: channels, labels, the features' temporaries
     qc       tile of one channel and the metrics' temporaries
 
@@ -41,8 +41,9 @@ TASK = 1000
 LABEL = np.dtype(np.int32).itemsize
 PAIRED = 32
 """Bytes a voxel of an overlap: labels of both blocks and their joint histogram."""
-WRITTEN = 8
-"""Bytes a voxel of a shard: labels, the ones being put in, encoded chunks, coarser levels."""
+WRITTEN, SUBTRACTED = 2, 15
+"""Bytes a voxel of a shard that is written chunk by chunk: coarser levels, encoded chunks; and of
+one that is made of two others, which are arrays."""
 KEPT = 8
 """Bytes a voxel of a measured box: labels as read, and without objects of other blocks."""
 DECODED = 2
@@ -236,7 +237,9 @@ def _pair(extent: Extent, settings: Settings, blocks: Blocks) -> int:
 
 
 def _write(extent: Extent, settings: Settings, _blocks: Blocks) -> int:
-    return prod(label_shards(extent.space).size) * WRITTEN if settings.objects else 0
+    specs = settings.objects.values()
+    each = [WRITTEN if isinstance(s, Segmented) else SUBTRACTED for s in specs]
+    return prod(label_shards(extent.space).size) * max(each, default=0)
 
 
 def _measure(extent: Extent, settings: Settings, blocks: Blocks) -> int:

@@ -1,11 +1,14 @@
 """What the documents show runs."""
 
+import json
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.__main__ import RESULTS, quoted, quotes
+from benchmarks.timing import Row
 from voxelmill.steps.demo import write_demo_plate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +57,12 @@ def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)#:]+)\)", prose):
         assert (ROOT / target).exists(), target
+
+
+def test_the_documents_quote_what_the_benchmarks_printed() -> None:
+    kept = json.loads(RESULTS.read_text(encoding="utf-8"))
+    for path, table in quotes([Row(**row) for row in kept]).items():
+        assert quoted(path.read_text(encoding="utf-8"))[1] == table + "\n", path.name
 
 
 def test_the_documented_configuration_is_valid() -> None:

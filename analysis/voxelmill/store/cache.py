@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from voxelmill.plugin import Array
 
 BUDGET_BYTES = 128 << 20
+MAPPED_BYTES = 1 << 17
 _STRIPES = 64
 
 Key: TypeAlias = Hashable
@@ -85,8 +86,11 @@ class ChunkCache:
 def apart(size: int) -> NDArray[np.uint8]:
     """Memory of its own for a chunk that is kept.
 
-    In the heap it would lie between what blocks allocate and free, and stop it from shrinking.
+    In the heap it would lie between what blocks allocate and free, which then needs more room.
+    Small chunks lie there all the same: the system allows some 65 000 mappings a process.
     """
+    if size < MAPPED_BYTES:
+        return np.empty(size, np.uint8)
     return np.frombuffer(mmap.mmap(-1, size), np.uint8)
 
 
