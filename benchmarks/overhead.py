@@ -27,7 +27,7 @@ from voxelmill.stages import Frame
 from voxelmill.store.labels import create_labels
 from voxelmill.store.read import open_image
 
-SIZE, BLOCK, DIAMETER = 8192, 2048, 28
+SIZE, BLOCK, DIAMETER, REPEATS = 8192, 2048, 28, 7
 
 
 class Case:
@@ -92,7 +92,8 @@ def measure(size: int = SIZE) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         case = Case(Path(folder), size)
         found = interleaved(
-            {"bare": case.bare, "one": lambda: case.engine(1), "two": lambda: case.engine(2)}
+            {"bare": case.bare, "one": lambda: case.engine(1), "two": lambda: case.engine(2)},
+            REPEATS,
         )
     bare = sorted(case.bare_s[1:])[len(case.bare_s[1:]) // 2]
     what = f"watershed {size}² in {BLOCK}² blocks"

@@ -15,7 +15,8 @@ from voxelmill.ledger import Ledger
 from voxelmill.machine import reuse_memory
 from voxelmill.plugin import BlocksFailed
 from voxelmill.progress import Progress
-from voxelmill.run.crew import Crew, CrewLostError, gather
+from voxelmill.run.crew import Crew, CrewLostError
+from voxelmill.run.gather import gather
 from voxelmill.run.stage import Stage
 from voxelmill.run.tasks import Outcome
 from voxelmill.watchdog import end_with_the_run

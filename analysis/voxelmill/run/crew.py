@@ -1,17 +1,9 @@
-"""Who does the work of a step: threads of this process, or the workers of a Dask cluster.
+"""Who does the work of a step, as `stage` sees it, and the simplest: threads of this process."""
 
-Threads need no cluster. Dask's, in one process, costs some 10 ms a task and seconds of imports; its
-event loops also take the interpreter's lock from the tasks. So Dask comes in where it is needed:
-for worker processes, for the client of the user's session, and for a scheduler at an address.
-"""
-
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, Protocol
 
-from voxelmill.config import Compute
 from voxelmill.run.tasks import Chunk, Done
 
 
@@ -79,28 +71,3 @@ class Threads:
 
     def revive(self) -> None:
         """Threads die with their process only."""
-
-
-@contextmanager
-def gather(compute: Compute, workers: int) -> Iterator[Crew]:
-    """Start workers, or connect to those of the session or at ``compute.address``."""
-    if compute.address is not None or compute.processes or _session():
-        from voxelmill.run.cluster import connect
-
-        with connect(compute, workers) as crew:
-            yield crew
-        return
-    executor = ThreadPoolExecutor(workers, thread_name_prefix="voxelmill")
-    try:
-        yield Threads(executor, workers)
-    finally:
-        executor.shutdown(cancel_futures=True)
-
-
-def _session() -> bool:
-    """Whether the user's session has a Dask client."""
-    if "distributed" not in sys.modules:
-        return False
-    from voxelmill.run.cluster import active
-
-    return active() is not None
