@@ -1,7 +1,6 @@
 """The pool: order, ledger, refusals, chunks, and failures that wait for the others."""
 
 import errno
-import os
 import subprocess
 import sys
 import threading
@@ -228,31 +227,6 @@ def test_threads_need_no_dask() -> None:
     command = [sys.executable, "-c", ALONE]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout.split() == ["False", "False"]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="mallopt is glibc's")
-def test_freed_memory_is_used_again() -> None:
-    text = """
-import resource, threading, numpy as np
-from voxelmill.machine import reuse_memory
-{setting}
-def work():
-    for i in range(21):
-        if i == 1:
-            before.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
-        np.ones(900_000, np.int32)
-before = []
-thread = threading.Thread(target=work)
-thread.start(); thread.join()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before[0])
-"""
-    faults = {}
-    for setting in ("reuse_memory()", "pass"):
-        environment = os.environ | {"MALLOC_TRIM_THRESHOLD_": "0"} if setting == "pass" else None
-        done = subprocess.run([sys.executable, "-c", text.format(setting=setting)], check=True,
-                              capture_output=True, text=True, env=environment)  # fmt: skip
-        faults[setting] = int(done.stdout)
-    assert faults["reuse_memory()"] < 200 < 5000 < faults["pass"], faults
 
 
 def test_a_scheduler_at_an_address_is_used() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from voxelmill.config import Compute
 from voxelmill.disk import full
 from voxelmill.ledger import Ledger
-from voxelmill.machine import reuse_memory
+from voxelmill.machine import give_back
 from voxelmill.plugin import BlocksFailed
 from voxelmill.progress import Progress
 from voxelmill.run.crew import Crew, CrewLostError
@@ -120,7 +120,7 @@ def _next(kept: bool) -> str:
 def pool(compute: Compute, workers: int, progress: Progress) -> Iterator[Pool]:
     """Start workers for one step, or connect to the scheduler at ``compute.address``."""
     end_with_the_run()
-    reuse_memory()
+    give_back()
     with gather(compute, workers) as crew:
         yield Pool(crew, progress)
 

@@ -16,7 +16,6 @@ from distributed.comm.core import CommClosedError
 from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
 from voxelmill.config import Compute
-from voxelmill.machine import MALLOC
 from voxelmill.run.crew import CrewLostError, Flight, WorkerDiedError
 from voxelmill.run.tasks import Chunk, Done, describe
 
@@ -31,10 +30,10 @@ SETTINGS = {
     # Setting one variable drops Dask's own, so they are here too.
     "distributed.nanny.pre-spawn-environ": {
         "DASK_LOGGING__DISTRIBUTED": "CRITICAL",
+        "MALLOC_TRIM_THRESHOLD_": "65536",
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
-        **MALLOC,
     },
 }
 READY_S = 0.3

@@ -6,20 +6,15 @@ others are decoded, copied and forgotten. Least recently used chunks go first. T
 the same chunk at once wait for the one that decodes it.
 """
 
-import mmap
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from voxelmill.plugin import Array
 
 BUDGET_BYTES = 128 << 20
-MAPPED_BYTES = 1 << 17
 _STRIPES = 64
 
 Key: TypeAlias = Hashable
@@ -81,17 +76,6 @@ class ChunkCache:
         while self._bytes > self._budget:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= oldest.nbytes
-
-
-def apart(size: int) -> NDArray[np.uint8]:
-    """Memory of its own for a chunk that is kept.
-
-    In the heap it would lie between what blocks allocate and free, which then needs more room.
-    Small chunks lie there all the same: the system allows some 65 000 mappings a process.
-    """
-    if size < MAPPED_BYTES:
-        return np.empty(size, np.uint8)
-    return np.frombuffer(mmap.mmap(-1, size), np.uint8)
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from voxelmill.ngff import ArrayInfo
 from voxelmill.plugin import Array
-from voxelmill.store.cache import apart, chunk_cache
+from voxelmill.store.cache import chunk_cache
 from voxelmill.store.checks import BLOSC_HEADER, Checks
 from voxelmill.store.objects import Objects, join, objects_at
 from voxelmill.store.shards import index_length
@@ -73,9 +73,9 @@ class StoredArray:
 
         def put(spans: tuple["Span", ...]) -> None:
             place = tuple(s.chunk for s in spans)
-            cache, kept = chunk_cache(), keep(place)
-            load = partial(self._chunk, place, tables, kept)
-            chunk = cache.get(self._key(place), load) if kept else cache.load(load)
+            load = partial(self._chunk, place, tables)
+            cache = chunk_cache()
+            chunk = cache.get(self._key(place), load) if keep(place) else cache.load(load)
             out[tuple(s.target for s in spans)] = chunk[tuple(s.source for s in spans)]
 
         self.objects.each(put, list(product(*axes)))
@@ -110,9 +110,9 @@ class StoredArray:
             return None
         return self.checks.index(key, data or b"")
 
-    def _chunk(self, place: Place, tables: Tables, kept: bool) -> Array:
+    def _chunk(self, place: Place, tables: Tables) -> Array:
         data = self._bytes(place, tables) if self._plain else None
-        return self._by_zarr(place) if data is None else self._decoded(place, data, kept)
+        return self._by_zarr(place) if data is None else self._decoded(place, data)
 
     def _bytes(self, place: Place, tables: Tables) -> bytes | None:
         """Stored bytes of a chunk; None where it is absent and may be."""
@@ -134,10 +134,9 @@ class StoredArray:
         self.checks.chunk(key, data[:BLOSC_HEADER], len(data), expected)
         return data
 
-    def _decoded(self, place: Place, data: bytes, kept: bool) -> Array:
+    def _decoded(self, place: Place, data: bytes) -> Array:
         dtype = np.dtype(self.array.dtype)
-        size = prod(self.array.chunks) * dtype.itemsize
-        out = apart(size) if kept else np.empty(size, np.uint8)
+        out = np.empty(prod(self.array.chunks) * dtype.itemsize, np.uint8)
         found = _DECODERS[self.array.codecs](data, out)
         if found.size != out.size:
             key = join(self.checks.prefix, self.array.key(self._object(place)))
