@@ -18,11 +18,18 @@ from benchmarks.timing import Row, markdown, table
 
 RESULTS = Path(__file__).with_name("results.json")
 ROOT = RESULTS.parents[1]
-HEADLINES = ("watershed ", "components ", "write labels", "files of labels", "peak memory")
+HEADLINES = (
+    "watershed ",
+    "components ",
+    "write labels",
+    "files of labels",
+    "peak memory of the driver, segment (watershed), 2 threads",
+    "peak memory of the worker, segment (watershed)",
+)
 """How the names of the rows begin that the README shows."""
 MARKS = "<!-- bench -->\n", "<!-- /bench -->"
-TOPICS = ("accuracy", "segmentation", "components", "overhead", "labels", "reading", "memory",
-          "mosaic", "chaos")  # fmt: skip
+TOPICS = ("accuracy", "segmentation", "components", "overhead", "limits", "labels", "reading",
+          "memory", "mosaic", "chaos")  # fmt: skip
 
 
 def run(topic: str) -> list[Row]:
@@ -34,9 +41,9 @@ def run(topic: str) -> list[Row]:
 
 
 def merged(kept: list[dict[str, Any]], rows: list[Row]) -> list[dict[str, Any]]:
-    """Rows by name, new ones in place of old ones."""
-    found = {row["name"]: row for row in kept}
-    found |= {row.name: row.as_json() for row in rows}
+    """Rows by name and peer, new ones in place of old ones."""
+    found = {(row["name"], row["peer_name"]): row for row in kept}
+    found |= {(row.name, row.peer_name): row.as_json() for row in rows}
     return list(found.values())
 
 

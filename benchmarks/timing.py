@@ -6,7 +6,6 @@ Candidates take turns, so whatever else the machine does hits all of them alike;
 
 import gc
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -66,11 +65,6 @@ def fresh(module: str, *arguments: str) -> dict[str, float]:
     )
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
-
-
-def peak_mib() -> float:
-    """Peak resident memory of this process in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def table(rows: Sequence[Row]) -> str:
