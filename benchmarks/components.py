@@ -20,7 +20,7 @@ import numpy as np
 import zarr
 
 from benchmarks.large import render
-from benchmarks.timing import Row, fresh, less_is_better, table
+from benchmarks.timing import Row, fresh, less_is_better, memory, status, table
 
 Label: TypeAlias = Callable[[Any, Path], int]
 
@@ -68,18 +68,6 @@ def dask_image() -> Label:
     return label
 
 
-def memory_mib(field: str) -> float:
-    """Memory of this process in MiB: ``VmRSS``, or ``VmHWM``, its peak."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(v.split()[1]) / 1024 for v in lines if v.startswith(field))
-
-
-def forget_peak() -> float:
-    """Let the peak start anew from what is held now (Linux, proc(5)); return that in MiB."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return memory_mib("VmRSS")
-
-
 def run_one(who: str, mask: Path) -> None:
     """Time one candidate in this process and print what it cost as JSON."""
     import dask.array as da
@@ -88,12 +76,14 @@ def run_one(who: str, mask: Path) -> None:
     label = {"ours": ours, "dask-image": dask_image}[who]()
     with tempfile.TemporaryDirectory() as folder:
         label(array[:64, :64], Path(folder))  # loads compiled code, as importing loads the peer's
-    before = forget_peak()
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    before = memory(status(), "VmRSS")
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         n = label(array, Path(folder))
         seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "mib": memory_mib("VmHWM") - before, "objects": n}))
+    mib = (memory(status(), "VmHWM") - before) / 2**20
+    print(json.dumps({"seconds": seconds, "mib": mib, "objects": n}))
 
 
 def measure(repeats: int = REPEATS) -> list[Row]:

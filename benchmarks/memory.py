@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.large import write_large
-from benchmarks.timing import Row, less_is_better, table
+from benchmarks.timing import Row, less_is_better, memory, status, table
 from voxelmill.config import Blocks, Compute, Settings
 from voxelmill.configfile import load_config
 from voxelmill.ledger import write_json
@@ -75,17 +75,15 @@ def _tree(root: int) -> dict[int, int]:
     parent, peak = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            lines = (folder / "status").read_text().splitlines()
+            lines = status(folder.name)
         except OSError:
             continue
-        fields = dict(line.split(":", 1) for line in lines if ":" in line)
-        parent[int(folder.name)] = int(fields["PPid"])
-        if "VmHWM" in fields:
-            peak[int(folder.name)] = int(fields["VmHWM"].split()[0]) * 1024
+        parent[int(folder.name)] = int(lines["PPid"])
+        peak[int(folder.name)] = memory(lines, "VmHWM")
     family = {root}
     while more := {p for p, up in parent.items() if up in family} - family:
         family |= more
-    return {p: peak[p] for p in family if p in peak}
+    return {p: peak[p] for p in family if peak.get(p)}
 
 
 def configuration(kind: str) -> dict[str, Any]:

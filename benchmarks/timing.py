@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 
 REPEATS = 5
@@ -65,6 +66,17 @@ def fresh(module: str, *arguments: str) -> dict[str, float]:
     )
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
+
+
+def status(process: int | str = "self") -> dict[str, str]:
+    """Lines of ``/proc/<process>/status``; see proc(5)."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def memory(lines: Mapping[str, str], field: str) -> int:
+    """Bytes that a process holds (``VmRSS``) or has held at most (``VmHWM``); 0 if it has ended."""
+    return 1024 * int(lines.get(field, "0").split()[0])
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -122,15 +122,14 @@ def segment(
     folder = tempfile.TemporaryDirectory(prefix="voxelmill-")
     source = _source(array, spacing_um, Path(folder.name))
     times, _, *space = source.shape
-    target = _target(folder.name, source, MADE)
+    names = [MADE] if seeds is None else [MADE, str(getattr(segmenter, "seeds", "seeds"))]
+    target = _target(folder.name, source, names)
     frames = [Frame(f"image@{t}", source, target, t) for t in range(times)]
     # Not validated: a class of the user's notebook is in no union of plugins.
     spec = Segmented.model_construct(channel="0", segmenter=segmenter)
     with _engine(Path(folder.name), block, workers) as (engine, _):
         if seeds is not None:
-            name = str(getattr(segmenter, "seeds", "seeds"))
-            _target(folder.name, source, name)
-            _check(engine.adopt(frames, name, _labels(seeds, source, Path(folder.name))))
+            _check(engine.adopt(frames, names[1], _labels(seeds, source, Path(folder.name))))
         chosen = {f.key: {MADE: 0} for f in frames}
         result = engine.segment(frames, {MADE: spec}, [MADE], chosen)
         _check(result)
@@ -185,7 +184,7 @@ def measure(
         source = _source(array, spacing_um, folder)
         times, channels, *_ = source.shape
         names = _channels(array, channels)
-        target = _target(name, source, "objects")
+        target = _target(name, source, ["objects"])
         frames = [Frame(f"image@{t}", source, target, t) for t in range(times)]
         with _engine(folder, block, workers) as (engine, crew):
             result = engine.adopt(frames, "objects", _labels(labels, source, folder))
@@ -216,13 +215,14 @@ def _engine(folder: Path, block: int, workers: int) -> Iterator[tuple[Engine, Po
         ledger.discard()
 
 
-def _target(folder: str, source: Source, name: str) -> StoreTarget:
-    """Label image without a pyramid for one object set; compressed, it is a hundredth in size."""
+def _target(folder: str, source: Source, names: Sequence[str]) -> StoreTarget:
+    """Label images without pyramids for object sets; compressed, they are a hundredth in size."""
     times, _, z, y, x = source.shape
     extent = (times, 1, z, y, x)
-    create_labels(
-        folder, "", "tzyx", extent, source.spacing_um, [name], name, "", levels=[(z, y, x)]
-    )
+    for name in names:
+        create_labels(
+            folder, "", "tzyx", extent, source.spacing_um, names, name, "", levels=[(z, y, x)]
+        )
     return StoreTarget(folder, "", (z, y, x))
 
 

@@ -114,7 +114,7 @@ class Engine:
             spec = objects[name]
             alive = [f for f in frames if f.key not in self._result.refused]
             if isinstance(spec, Subtracted):
-                self._subtract(alive, name, spec)
+                self._derive(alive, name, stages.subtract, *spec.subtract)
             else:
                 picked = {f.key: channels[f.key][name] for f in alive}
                 self._segment(alive, name, spec, picked)
@@ -133,8 +133,7 @@ class Engine:
             tasks = [t for t in tasks if t.frame.key not in self._result.refused]
             for task in tasks:
                 number_frame(task)
-        written = self._write(f"{name}: write", tasks, lambda t, s: (t, s), stages.write)
-        for task, digest in written:
+        for task, digest in self._write(name, tasks, stages.write):
             objects = list_objects(task, task.grid, numbered=not kind.keeps_ids)
             self._found(task, objects, digest)
 
@@ -157,12 +156,12 @@ class Engine:
             if t.frame.key in fitted
         ]
 
-    def _subtract(self, frames: Sequence[Frame], name: str, spec: Subtracted) -> None:
+    def _derive(
+        self, frames: Sequence[Frame], name: str, function: Callable[..., str], *more: object
+    ) -> None:
+        """Make an object set of labels that have their ids, shard by shard."""
         tasks = [self._task(f, name, 0, Segmenter()) for f in frames]
-        written = self._write(
-            f"{name}: write", tasks, lambda t, s: (t, s, *spec.subtract), stages.subtract
-        )
-        for task, digest in written:
+        for task, digest in self._write(name, tasks, function, *more):
             objects = list_objects(task, task.frame.target.shards, numbered=False)
             self._found(task, objects, digest)
 
@@ -174,12 +173,7 @@ class Engine:
         BlocksFailed
             Tasks failed for another reason than their data.
         """
-        tasks = [self._task(f, name, 0, Segmenter()) for f in frames]
-        work = [(t, _tag(s.index), (t, s, labels)) for t in tasks for s in t.frame.target.shards]
-        done = self._stage(f"{name}: read", stages.copy, work)
-        for task in (t for t in tasks if t.frame.key in done):
-            objects = list_objects(task, task.frame.target.shards, numbered=False)
-            self._found(task, objects, "")
+        self._derive(frames, name, stages.copy, labels)
         return self._result
 
     def _found(self, task: Task, objects: Objects, digest: str) -> None:
@@ -209,17 +203,13 @@ class Engine:
         return [t for t in tasks if t.frame.key in done]
 
     def _write(
-        self,
-        title: str,
-        tasks: Sequence[Task],
-        arguments: Callable[[Task, Block], tuple[Any, ...]],
-        function: Callable[..., str],
+        self, name: str, tasks: Sequence[Task], function: Callable[..., str], *more: object
     ) -> list[tuple[Task, str]]:
         """Write all shards and the coarse levels; return the frames that are whole, with digest."""
-        work = [(t, _tag(s.index), arguments(t, s)) for t in tasks for s in t.frame.target.shards]
-        done = self._stage(title, function, work)
+        work = [(t, _tag(s.index), (t, s, *more)) for t in tasks for s in t.frame.target.shards]
+        done = self._stage(f"{name}: write", function, work)
         tasks = [t for t in tasks if t.frame.key in done]
-        self._stage(title.replace("write", "finish"), _finish, [(t, "", (t,)) for t in tasks])
+        self._stage(f"{name}: finish", _finish, [(t, "", (t,)) for t in tasks])
         return [
             (t, sha256("".join(done[t.frame.key].values()).encode()).hexdigest())
             for t in tasks

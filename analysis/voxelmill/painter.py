@@ -5,16 +5,16 @@ runs never become an array as large as a shard: a chunk is painted and encoded w
 processor's cache.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voxelmill.blocks import Box
-from voxelmill.kernels.runs import Runs, paint
-from voxelmill.plugin import BadInput, Labels
+from voxelmill.blocks import Box, Grid
+from voxelmill.kernels.runs import Runs, paint_part
+from voxelmill.plugin import BadInput, Index, Labels
 
 Painter: TypeAlias = Callable[[Box, Labels], None]
 """Takes a box, in voxels of the whole image, and the (z, y, x) array to write its labels into."""
@@ -52,23 +52,23 @@ class Held:
 
 @dataclass(frozen=True)
 class Tile:
-    """Runs of one box of the whole image, and the label of each."""
+    """Runs of the core of one block, and the label of each."""
 
-    box: Box
     runs: Runs
     labels: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """Labels that are held as runs; the tiles together hold every box that is asked for."""
+    """Labels that are held as runs, by the index of their block in `grid`."""
 
-    tiles: Sequence[Tile]
+    grid: Grid
+    tiles: Mapping[Index, Tile]
 
     def __call__(self, part: Box, out: Labels) -> None:
         """Paint the labels of `part`."""
-        for tile in self.tiles:
-            if (shared := tile.box.clip(part)).size:
-                window = shared.within(tile.box)
-                view = out[shared.within(part).slices]
-                paint(tile.runs, tile.labels, tile.box.shape[1], window.start, view)
+        for block in self.grid.touching(part):
+            core, tile = block.core, self.tiles[block.index]
+            shared = core.clip(part)
+            view = out[shared.within(part).slices]
+            paint_part(tile.runs, tile.labels, core.shape[1], shared.within(core).start, view)

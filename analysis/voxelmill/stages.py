@@ -99,8 +99,7 @@ def segment(task: Task, block: Block) -> int:
     if ids.size < top:
         dense = np.zeros(top + 1, np.int32)
         dense[ids] = np.arange(1, ids.size + 1)
-        found = renumbered(found, dense)
-        core = _part(found, box, block.core)
+        found, core = renumbered(found, dense), renumbered(core, dense)
     parts = _named("core", core)
     for step, other in _neighbours(task.grid, block):
         shared = _side(box, step) if task.segmenter.connected else box.clip(other.read)
@@ -233,7 +232,7 @@ def _doubts(labels: Runs, partners: Ints, core: Box, both: Box, block: int) -> I
 
 def _painted(found: Runs, box: Box) -> Labels:
     labels = np.empty(box.shape, np.int32)
-    paint(found, np.ascontiguousarray(found.table[:, 2]), box.shape[1], (0, 0, 0), labels)
+    paint(found, np.ascontiguousarray(found.table[:, 2]), labels)
     return labels
 
 
@@ -243,37 +242,35 @@ def _number(grid: Grid, index: Index) -> int:
 
 def write(task: Task, shard: Block) -> str:
     """Stage 5: one shard of the output, from the cores that touch it; returns its digest."""
-    tiles = []
+    tiles = {}
     for block in task.grid.touching(shard.core):
         found = _runs(task, block.index, "core")
         values = np.ascontiguousarray(found.table[:, 2])
         if not task.segmenter.keeps_ids:
             (ids,) = load(task.file(block.index, "ids"), "ids")
             values = ids.astype(np.int32)[values - 1]
-        tiles.append(Tile(block.core, found, values))
-    return task.frame.target.write(task.name, task.frame.t, shard.core, Tiles(tiles))
+        tiles[block.index] = Tile(found, values)
+    labels = Tiles(task.grid, tiles)
+    return task.frame.target.write(task.name, task.frame.t, shard.core, labels)
 
 
 def subtract(task: Task, shard: Block, minuend: str, subtrahend: str) -> str:
     """Write one shard of the set ``minuend - subtrahend``, with the ids of the first."""
     target, t, box = task.frame.target, task.frame.t, shard.core
     labels = np.where(target.read(subtrahend, t, box) > 0, 0, target.read(minuend, t, box))
-    _note(task, shard.index, box, labels)
-    return target.write(task.name, t, box, labels)
+    return _put(task, shard, labels)
 
 
-def copy(task: Task, shard: Block, labels: Source) -> int:
-    """Write given labels (t, 1, z, y, x) of one shard, as if the engine had found them."""
-    frame, box = task.frame, shard.core
-    found = as_labels(labels.read(frame.t, (0,), box)[0])
-    frame.target.write(task.name, frame.t, box, found)
-    return _note(task, shard.index, box, found)
+def copy(task: Task, shard: Block, labels: Source) -> str:
+    """Write one shard of given labels (t, 1, z, y, x), as if the engine had found them."""
+    return _put(task, shard, as_labels(labels.read(task.frame.t, (0,), shard.core)[0]))
 
 
-def _note(task: Task, index: Index, box: Box, labels: Labels) -> int:
-    """Save ids and nodes of labels that carry final ids."""
+def _put(task: Task, shard: Block, labels: Labels) -> str:
+    """Write labels that carry final ids, and save their ids and nodes; returns the digest."""
+    box = shard.core
     ids, table = extents(runs(labels), box.shape[1])
     nodes = np.zeros((ids.size, 10), np.int64)
     nodes[:, :9] = table + np.tile(box.start, 3)
-    save(task.file(index, "block"), nodes=nodes, ids=ids)
-    return int(ids.size)
+    save(task.file(shard.index, "block"), nodes=nodes, ids=ids)
+    return task.frame.target.write(task.name, task.frame.t, box, labels)

@@ -362,7 +362,7 @@ def test_runs_hold_what_the_labels_hold(shape: tuple[int, ...], seed: int, n: in
     labels = np.random.default_rng(seed).integers(0, n + 1, shape).astype(np.int32)
     found = runs(labels)
     again = np.full(shape, 7, np.int32)
-    paint(found, found.table[:, 2], shape[1], (0, 0, 0), again)
+    paint(found, found.table[:, 2], again)
     assert np.array_equal(again, labels)
     _, count = joined(found, shape, False)
     assert count == sum(ndi.label(labels == i)[1] for i in range(1, n + 1))

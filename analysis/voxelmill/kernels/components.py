@@ -50,7 +50,7 @@ def components(labels: Array, full: bool) -> tuple[Int32, int]:
     found = runs(labels)
     sets, n = joined(found, labels.shape, full)
     ids = np.empty(labels.shape, np.int32)
-    paint(found, sets + np.int32(1), labels.shape[1], (0, 0, 0), ids)
+    paint(found, sets + np.int32(1), ids)
     return ids, n
 
 

@@ -57,5 +57,5 @@ def largest_pieces(
         keep &= wanted[label]
     ids = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
     out = np.empty(labels.shape, np.int32) if out is None else out
-    paint(found, ids[pieces], out.shape[1], (0, 0, 0), out)
+    paint(found, ids[pieces], out)
     return out, int(np.count_nonzero(keep))

@@ -95,11 +95,16 @@ def _split(
 
 
 @kernel
-def paint(runs: Runs, values: Int32, height: int, start: Index, out: Array) -> None:
-    """Write one value a run into `out` (z, y, x), and 0 elsewhere.
+def paint(runs: Runs, values: Int32, out: Array) -> None:
+    """Write one value a run into `out` (z, y, x), and 0 elsewhere."""
+    paint_part(runs, values, out.shape[1], (0, 0, 0), out)
 
-    `out` is the part that begins at `start` of the array, `height` voxels along y, that the runs
-    were found in.
+
+@kernel
+def paint_part(runs: Runs, values: Int32, height: int, start: Index, out: Array) -> None:
+    """Write one value a run into a part of the array that the runs were found in, 0 elsewhere.
+
+    The array is `height` voxels along y; its part `out` (z, y, x) begins at `start`.
     """
     table, first = runs
     nz, ny, nx = out.shape

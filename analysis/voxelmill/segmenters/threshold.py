@@ -74,5 +74,5 @@ class Threshold(Sized):
         short = (bounds[:, 3:] - bounds[:, :3] < self.voxels(1.0, spacing_um)).all(axis=1)
         keep = (sizes >= self.smallest * self.volume(flat, spacing_um)) | ~short
         new = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-        paint(found, new[sets], above.shape[1], (0, 0, 0), above)
+        paint(found, new[sets], above)
         return above
