@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import quote
 
 from voxelmill import stages
-from voxelmill.blocks import Block, Grid
+from voxelmill.blocks import Block, Box, Grid
 from voxelmill.config import Blocks, ObjectSet, Segmented, Subtracted
 from voxelmill.ends import Source
 from voxelmill.ledger import Ledger
@@ -145,7 +145,7 @@ class Engine:
             (t, str(i), (t, i, slab))
             for t in tasks
             if len(found[t.frame.key]) > 1
-            for i, slab in found[t.frame.key]
+            for i, slab in _spread(found[t.frame.key], self._pool.threads)
         ]
         self._stage(title.replace("fit", "look"), stages.look, work)
         tasks = [t for t in tasks if t.frame.key not in self._result.refused]
@@ -237,6 +237,15 @@ class Engine:
                 self._result.refused.setdefault(frame, outcome.reason)
             values.setdefault(frame, {})[tag] = outcome.value
         return {f: v for f, v in values.items() if f not in self._result.refused}
+
+
+def _spread(slabs: Sequence[tuple[int, Box]], threads: int) -> list[tuple[int, Box]]:
+    """One slab of each of `threads` stretches in turn, so that each thread works along its own.
+
+    Consecutive slabs share chunks: side by side they would wait for each other's decoding.
+    """
+    size = -(-len(slabs) // threads)
+    return [slab for start in range(size) for slab in slabs[start::size]]
 
 
 def _pair(task: Task, block: Block) -> int:

@@ -33,9 +33,11 @@ from voxelmill.store.cache import BUDGET_BYTES
 from voxelmill.store.label_layout import label_shards
 
 MIB = 2**20
-DRIVER, WORKER, THREADS = 300 * MIB, 250 * MIB, 310 * MIB
+DRIVER, WORKER, THREADS = 300 * MIB, 250 * MIB, 240 * MIB
 """Libraries and compiled kernels, measured: a driver with worker processes, such a worker, and a
 driver whose own threads do the work."""
+LOADING = 310 * MIB
+"""What that driver holds for a moment while it loads them."""
 TASK = 1000
 """Bytes that a driver keeps of a block: its task and its line in the ledger."""
 LABEL = np.dtype(np.int32).itemsize
@@ -142,7 +144,8 @@ def need(
     kept = extent.batch * extent.shape[0] * _grid(extent, blocks) * len(settings.objects) * TASK
     parts = {stage: at_once[stage] * size for stage, size in one.items()} | {"blocks": kept}
     if not compute.processes:
-        return Need(THREADS + cache + kept + max(parts[s] for s in one), 0, 0, parts)
+        working = THREADS + cache + kept + max(parts[s] for s in one)
+        return Need(max(LOADING, working), 0, 0, parts)
     return Need(DRIVER + kept, WORKER + cache + max(one.values()), workers, parts)
 
 

@@ -156,8 +156,11 @@ def _named(name: str, found: Runs) -> dict[str, Array]:
     return {f"{name} runs": found.table, f"{name} rows": found.first}
 
 
-def _runs(task: Task, index: Index, name: str) -> Runs:
-    return Runs(*load(task.file(index, "block"), f"{name} runs", f"{name} rows"))
+def _runs(task: Task, index: Index, *names: str) -> list[Runs]:
+    arrays = load(
+        task.file(index, "block"), *(f"{n} {part}" for n in names for part in ("runs", "rows"))
+    )
+    return [Runs(*pair) for pair in zip(arrays[::2], arrays[1::2], strict=True)]
 
 
 def _cut(found: Runs, box: Box, grid: Grid, top: int) -> Ints:
@@ -203,14 +206,13 @@ def pair_block(task: Task, index: Index) -> int:
     grid, connected = task.grid, task.segmenter.connected
     block = grid.block(index)
     rows, doubts = [np.zeros((0, 3), np.int64)], [np.zeros((0, 2), np.int64)]
-    for step, other in _neighbours(grid, block):
-        if step < (0, 0, 0):
-            continue
-        z, y, x = step
-        own = _runs(task, index, _strip(step))
-        theirs = _runs(task, other.index, _strip((-z, -y, -x)))
+    later = [(step, other) for step, other in _neighbours(grid, block) if step > (0, 0, 0)]
+    mine = _runs(task, index, *(_strip(step) for step, _ in later))
+    for (step, other), own in zip(later, mine, strict=True):
+        back = (-step[0], -step[1], -step[2])
+        (theirs,) = _runs(task, other.index, _strip(back))
         if connected:
-            near, far = _side(block.core, step), _side(other.core, (-z, -y, -x))
+            near, far = _side(block.core, step), _side(other.core, back)
             pairs = touching(_painted(own, near), _painted(theirs, far))
         else:
             pairs = pair(own, theirs)
@@ -244,7 +246,7 @@ def write(task: Task, shard: Block) -> str:
     """Stage 5: one shard of the output, from the cores that touch it; returns its digest."""
     tiles = {}
     for block in task.grid.touching(shard.core):
-        found = _runs(task, block.index, "core")
+        (found,) = _runs(task, block.index, "core")
         values = np.ascontiguousarray(found.table[:, 2])
         if not task.segmenter.keeps_ids:
             (ids,) = load(task.file(block.index, "ids"), "ids")

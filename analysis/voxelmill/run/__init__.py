@@ -34,6 +34,11 @@ class Pool:
         self._crew = crew
         self._progress = progress
 
+    @property
+    def threads(self) -> int:
+        """Tasks that can run at the same time."""
+        return self._crew.threads
+
     def run(
         self,
         title: str,
