@@ -4,7 +4,9 @@ Always computed from level 0 and on a fixed grid of cells, so it does not depend
 storage chunks, or on whether (and how) somebody else has written a pyramid.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from math import ceil, prod
 
 import numpy as np
 
@@ -26,13 +28,17 @@ def factors(shape: Index, spacing_um: Spacing, limit: int = MAX_VOXELS) -> Index
     Voxels are pooled towards cubes: z only where it is sampled as finely as the pooled plane.
     """
     z, y, x = shape
-    plane = 1
-    while True:
-        depth = max(1, min(z, int(plane * spacing_um[2] / spacing_um[0])))
-        rows, columns = min(plane, y), min(plane, x)
-        if (z // depth) * (y // rows) * (x // columns) <= limit:
-            return depth, rows, columns
-        plane += 1
+    aspect = spacing_um[2] / spacing_um[0]
+
+    def pooled(plane: int) -> Index:
+        return max(1, min(z, int(plane * aspect))), min(plane, y), min(plane, x)
+
+    def small(plane: int) -> bool:
+        return prod(n // c for n, c in zip(shape, pooled(plane), strict=True)) <= limit
+
+    # From there on all of it is one voxel.
+    last = max(y, x, ceil((z + 1) / aspect))
+    return pooled(bisect_left(range(1, last), True, key=small) + 1)
 
 
 def slabs_of(source: Source) -> list[Box]:

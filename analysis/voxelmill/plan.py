@@ -86,18 +86,21 @@ def check(extents: Mapping[str, Extent], load: Load, limit: Limit | None) -> Non
 
 def fit_blocks(extents: Mapping[str, Extent], load: Load, limit: Limit) -> Blocks | None:
     """Largest blocks, smaller than those of `load`, that fit; None if none does."""
-    deep = any(extent.space[0] > 1 for extent in extents.values())
-    fits = (b for b in _smaller(load.blocks, deep)
-            if replace(load, blocks=b).total(extents) <= limit.size)  # fmt: skip
-    return next(fits, None)
+    smaller = (replace(load, blocks=b) for b in _smaller(load.blocks, _deep(extents)))
+    return next((less.blocks for less in smaller if less.total(extents) <= limit.size), None)
 
 
 def fit_fewer(extents: Mapping[str, Extent], load: Load, limit: Limit) -> Load | None:
-    """Return `load` with the most workers, or jobs if it has several, that fit; None if none do."""
-    several = load.jobs > 1
-    counts = range((load.jobs if several else load.workers) - 1, 0, -1)
-    loads = (replace(load, jobs=n) if several else replace(load, workers=n) for n in counts)
+    """Return `load` with the most jobs, then the most workers, that fit; None if none do."""
+    loads = (
+        *(replace(load, jobs=n) for n in range(load.jobs - 1, 0, -1)),
+        *(replace(load, jobs=1, workers=n) for n in range(load.workers - 1, 0, -1)),
+    )
     return next((fewer for fewer in loads if fewer.total(extents) <= limit.size), None)
+
+
+def _deep(extents: Mapping[str, Extent]) -> bool:
+    return any(extent.space[0] > 1 for extent in extents.values())
 
 
 def _smaller(blocks: Blocks, deep: bool) -> Iterator[Blocks]:
@@ -115,17 +118,25 @@ def _smaller(blocks: Blocks, deep: bool) -> Iterator[Blocks]:
 def _advice(extents: Mapping[str, Extent], load: Load, limit: Limit) -> str:
     ways = []
     if (blocks := fit_blocks(extents, load, limit)) is not None:
-        depth = f", depth: {blocks.depth}" if blocks.depth != load.blocks.depth else ""
-        amount = _gib(replace(load, blocks=blocks).total(extents))
-        ways.append(f"set blocks: {{size: {blocks.size}{depth}}} (needs {amount})")
+        ways.append(_setting(extents, replace(load, blocks=blocks), load.blocks))
     if (fewer := fit_fewer(extents, load, limit)) is not None:
         ways.append(f"use {_several(fewer.jobs * fewer.workers, 'core')}")
+    alone = replace(load, workers=1, jobs=1)
+    if not ways and (blocks := fit_blocks(extents, alone, limit)) is not None:
+        setting = _setting(extents, replace(alone, blocks=blocks), load.blocks)
+        ways.append(f"use 1 core and {setting}")
     if not ways:
-        tiny = Blocks(size=min(SMALLEST, load.blocks.size), depth=1)
-        least = _gib(replace(load, blocks=tiny, workers=1, jobs=1).total(extents))
-        return f"No block size would do: at least {least} are needed"
+        all_blocks = (load.blocks, *_smaller(load.blocks, _deep(extents)))
+        least = min(replace(alone, blocks=blocks).total(extents) for blocks in all_blocks)
+        return f"No block size would do: at least {_gib(least)} are needed"
     text = ", or ".join(ways)
     return text[0].upper() + text[1:]
+
+
+def _setting(extents: Mapping[str, Extent], load: Load, now: Blocks) -> str:
+    blocks = load.blocks
+    depth = f", depth: {blocks.depth}" if blocks.depth != now.depth else ""
+    return f"set blocks: {{size: {blocks.size}{depth}}} (needs {_gib(load.total(extents))})"
 
 
 def advice(extents: Mapping[str, Extent], load: Load) -> str:

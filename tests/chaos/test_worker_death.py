@@ -1,7 +1,6 @@
 """Tasks that kill the process they run in: the guilty are named, the innocent finish."""
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,14 +41,12 @@ def test_a_block_that_kills_its_worker_is_named_and_the_others_finish(
     keys = [f"k{i}" for i in range(40)]
     tasks = {key: (str(tmp_path), key) for key in keys}
     (tmp_path / "kill k9").touch()
-    start = time.monotonic()
     with (
         Ledger(tmp_path / "s", 1) as ledger,
         own_workers() as crew,
         pytest.raises(BlocksFailed) as error,
     ):
         crew.run("t", note, tasks, ledger, advice="Lower blocks.size")
-    assert time.monotonic() - start < 60
     assert "1 of 40 tasks failed (k9); the first: its worker was killed 3 times" in str(error.value)
     assert "lack of memory. Lower blocks.size. Finished ones are kept" in str(error.value)
     assert sorted(ledger.done) == sorted(set(keys) - {"k9"})

@@ -18,7 +18,7 @@ from voxelmill.plugin import AccessDenied, BadInput, BlocksFailed, NotFitted, St
 from voxelmill.progress import Progress
 from voxelmill.run import Outcome, Pool, pool
 from voxelmill.run import tasks as worker_side
-from voxelmill.run.tasks import Pace
+from voxelmill.run.tasks import Chunk, Pace
 
 
 @pytest.fixture(scope="module")
@@ -168,26 +168,37 @@ def test_a_chunk_grows_while_tasks_are_short_and_shrinks_towards_the_end() -> No
 
 def slow(seconds: float) -> float:
     time.sleep(seconds)
-    return time.time()
+    return seconds
 
 
-def test_a_chunk_that_turns_slow_hands_back_what_it_has(
+def test_a_chunk_that_turns_slow_starts_no_further_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is finished waits no longer for the ledger than LIMIT_S and one task."""
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+        def sleep(self, seconds: float) -> None:
+            self.now += seconds
+
+    clock = Clock()
+    monkeypatch.setattr(worker_side, "time", clock)
+    long = 0.6 * worker_side.LIMIT_S
+    done = Chunk(clock.sleep, ((0.0,),) * 20 + ((long,),) * 30)()
+    assert len(done.outcomes) == 22
+    assert done.seconds == pytest.approx(2 * long)
+
+
+def test_tasks_that_came_back_undone_are_sent_again(
     crew: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is finished waits no longer for the ledger than LIMIT_S and one task."""
     monkeypatch.setattr(worker_side, "LIMIT_S", 0.1)
-    waited = []
-
-    class Timed(Ledger):
-        def add(self, key: str, value: object) -> None:
-            super().add(key, value)
-            waited.append(time.time() - float(str(value)))
-
     tasks = {str(i): (0.0 if i < 200 else 0.06,) for i in range(230)}
-    with Timed(tmp_path / "s", 1) as ledger:
+    with Ledger(tmp_path / "s", 1) as ledger:
         crew.run("t", slow, tasks, ledger)
     assert len(ledger.done) == 230
-    assert max(waited) < 0.5
 
 
 def test_a_full_disk_stops_the_stage_with_one_line(crew: Pool, tmp_path: Path) -> None:
