@@ -184,6 +184,8 @@ def measure(
         source = _source(array, spacing_um, folder)
         times, channels, *_ = source.shape
         names = _channels(array, channels)
+        for family in chosen:
+            family.check(names)
         target = _target(name, source, ["objects"])
         frames = [Frame(f"image@{t}", source, target, t) for t in range(times)]
         with _engine(folder, block, workers) as (engine, crew):
@@ -200,7 +202,7 @@ def measure(
             outcomes = crew.run("measure", measure_block, tasks)
         for reason in (o.reason for o in outcomes.values() if o.reason):
             raise BadInput(reason)
-        columns = [c for family in chosen for c in family.columns(names)]
+        columns = [c for family in chosen for c in family.chosen(names)]
         return _join([(t[0].frame.t, file) for file, t in tasks.items()], columns)
 
 

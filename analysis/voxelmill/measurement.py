@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from voxelmill.blocks import Box, Grid
 from voxelmill.features import Feature
+from voxelmill.kernels.measure import indexed
 from voxelmill.kernels.objects import keep, present
 from voxelmill.plugin import Array, BadConfig, Index, Labels, Pixels, Spacing
 from voxelmill.scratch import save
@@ -74,14 +75,16 @@ def measure_objects(
     """
     channels = list(image)
     table: dict[str, Array] = {"ObjectNumber": present(labels)}
-    for feature in features:
-        values = feature(labels, image, spacing_um)
-        positions = feature.positions(channels)
-        for column in feature.columns(channels):
-            if column in table:
-                raise BadConfig(f"features: two families make '{column}'. Remove one")
-            shift = origin[positions[column]] if column in positions else 0
-            table[column] = values[column] + shift if shift else values[column]
+    with indexed(labels):
+        for feature in features:
+            columns = feature.chosen(channels)
+            values = feature(labels, image, spacing_um)
+            positions = feature.positions(channels)
+            for column in columns:
+                if column in table:
+                    raise BadConfig(f"features: two families make '{column}'. Remove one")
+                shift = origin[positions[column]] if column in positions else 0
+                table[column] = values[column] + shift if shift else values[column]
     return table
 
 

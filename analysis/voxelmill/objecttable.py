@@ -64,7 +64,7 @@ class ObjectTable:
         return {
             f"{prefix(self.name)}_{column}": unit
             for feature in self.settings.features
-            for column, unit in feature.columns(channels).items()
+            for column, unit in feature.chosen(channels).items()
         }
 
     def rows(self, item: Item, t: int, ids: Ints, seam: Array) -> dict[str, Any]:

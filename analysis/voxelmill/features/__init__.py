@@ -2,14 +2,20 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import ClassVar
 
-from voxelmill.plugin import Array, Labels, Pixels, Plugin, Spacing, discover
+from pydantic import Field
+
+from voxelmill.plugin import Array, BadConfig, Labels, Pixels, Plugin, Spacing, discover
 
 
 class Feature(Plugin):
     """Base of all feature families; see `docs/add-an-algorithm.md`."""
 
+    only: tuple[str, ...] = Field(
+        default=(), description="Columns to make, * matches any text; none named: all of them."
+    )
     voxel_bytes: ClassVar[float] = 64.0
     """Most bytes that a call allocates per voxel of `labels`, its result included and the
     arguments not. `voxelmill plan` predicts memory from it."""
@@ -30,6 +36,31 @@ class Feature(Plugin):
         """
         raise NotImplementedError
 
+    def chosen(self, channels: Sequence[str]) -> dict[str, str]:
+        """Those of `columns` that `only` names: what is measured, and what the table gets."""
+        return {
+            column: unit
+            for column, unit in self.columns(channels).items()
+            if not self.only or any(fnmatchcase(column, pattern) for pattern in self.only)
+        }
+
+    def check(self, channels: Sequence[str]) -> None:
+        """Refuse names in `only` that match no column.
+
+        Raises
+        ------
+        BadConfig
+            Names what there is.
+        """
+        made = list(self.columns(channels))
+        for pattern in self.only:
+            if not any(fnmatchcase(column, pattern) for column in made):
+                kind = type(self).model_fields["kind"].default
+                raise BadConfig(
+                    f"features.{kind}.only: '{pattern}' matches no column; there are "
+                    f"{', '.join(made[:3])} … See docs/features.md"
+                )
+
     def describe(self, channels: Sequence[str]) -> dict[str, str]:
         """Columns → definition in a line, for `docs/features.md`."""
         return {}
@@ -45,7 +76,7 @@ class Feature(Plugin):
     def __call__(
         self, labels: Labels, image: Mapping[str, Pixels], spacing_um: Spacing
     ) -> dict[str, Array]:
-        """Measure every object.
+        """Measure every object; what is not among the ``chosen`` columns need not be computed.
 
         Parameters
         ----------
@@ -59,7 +90,7 @@ class Feature(Plugin):
         Returns
         -------
         dict of str to (n_objects,) array
-            Every column of ``columns``, in ascending label order.
+            Every column of ``chosen`` at least, in ascending label order.
         """
         raise NotImplementedError
 

@@ -102,9 +102,9 @@ class Intensity(Feature):
             A channel's shape is not that of the labels.
         """
         objects = index_objects(labels)
-        flat = voxels(objects)
-        centroid = centroids(power_sums(objects), objects.sizes)
-        edges, _, _ = outlines(objects)
+        flat = objects.once(voxels)
+        centroid = centroids(objects.once(power_sums), objects.sizes)
+        edges, _, _ = objects.once(outlines)
         found: dict[str, Array] = {}
         for channel, pixels in image.items():
             if pixels.shape != labels.shape:

@@ -105,8 +105,8 @@ class Shape(Feature):
             Every column of ``columns``, in ascending label order.
         """
         objects = index_objects(labels)
-        sums = power_sums(objects)
-        _, weights, euler = outlines(objects)
+        sums = objects.once(power_sums)
+        _, weights, euler = objects.once(outlines)
         found = {**_sizes(objects), **_places(objects, sums)}
         found["AreaShape_EulerNumber"] = euler.astype(np.float64)
         if objects.planar:

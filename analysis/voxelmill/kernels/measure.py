@@ -9,8 +9,11 @@ or what lies around it.
             . 7 . . .   ─►     runs   (0,0,4,5) | (0,0,1,3) (0,1,1,2)      (z, y, x0, x1)
 """
 
-from dataclasses import dataclass
-from typing import TypeAlias
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +27,8 @@ Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
 
 GRID = 2.0**26
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,16 @@ class Objects:
     sizes: Ints
     """(n,) voxels."""
 
+    memo: dict[Callable[["Objects"], Any], Any] = field(default_factory=dict, repr=False)
+    """What ``once`` has computed."""
+
+    def once(self, function: Callable[["Objects"], T]) -> T:
+        """``function(self)``, computed once however many families ask for it."""
+        if function not in self.memo:
+            self.memo[function] = function(self)
+        found: T = self.memo[function]
+        return found
+
     @property
     def planar(self) -> bool:
         """The array has one plane: two-dimensional definitions apply."""
@@ -54,6 +69,24 @@ class Objects:
     def starts(self) -> Ints:
         """(n + 1,) offsets of the objects' voxels when they are listed one after the other."""
         return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.sizes)])
+
+
+_kept = threading.local()
+
+
+@contextmanager
+def indexed(labels: Labels) -> Iterator[Objects]:
+    """Within it, and in this thread, ``index_objects`` of this very array is computed once.
+
+    The array must not change meanwhile.
+    """
+    outer = getattr(_kept, "now", None)
+    objects = index_objects(labels)
+    _kept.now = (labels, objects)
+    try:
+        yield objects
+    finally:
+        _kept.now = outer
 
 
 def index_objects(labels: Labels) -> Objects:
@@ -69,14 +102,21 @@ def index_objects(labels: Labels) -> Objects:
     Objects
         Runs by object.
     """
-    dense = np.ascontiguousarray(labels, dtype=np.int32)
+    kept = getattr(_kept, "now", None)
+    if kept is not None and kept[0] is labels:
+        found: Objects = kept[1]
+        return found
+    return _index(np.ascontiguousarray(labels, dtype=np.int32))
+
+
+def _index(dense: Ids) -> Objects:
     found, runs = _find_runs(dense, _count_runs(dense))
     ids, member = np.unique(found, return_inverse=True)
     member = member.astype(np.int64).reshape(-1)
     first = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(member))])
     runs = _group_runs(member, runs, first)
     low, high, sizes = _boxes(runs, first)
-    z, y, x = labels.shape
+    z, y, x = dense.shape
     return Objects((z, y, x), ids, first, runs, low, high, sizes)
 
 

@@ -49,6 +49,9 @@ def measure(
             for o in work.images
             if o not in [u for u, _ in usable]
         }
+        channels = list(dict.fromkeys(c for _, image in usable for c in image.channels))
+        for feature in work.settings.features if usable else ():
+            feature.check(channels)
         keys = {(o.item.path, t) for o, image in usable for t in range(image.shape[0])}
         owners, seams = _owners(work, usable, keys)
         tasks = {k: t for o, i in usable for k, t in _tasks(work, o, i, owners).items()}
