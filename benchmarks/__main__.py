@@ -23,13 +23,16 @@ HEADLINES = (
     "components ",
     "write labels",
     "files of labels",
+    "features, ",
+    "texture, ",
+    "plate of ",
     "peak memory of the driver, segment (watershed), 2 threads",
     "peak memory of the worker, segment (watershed)",
 )
 """How the names of the rows begin that the README shows."""
 MARKS = "<!-- bench -->\n", "<!-- /bench -->"
 TOPICS = ("accuracy", "segmentation", "components", "overhead", "limits", "labels", "reading",
-          "memory", "mosaic", "chaos")  # fmt: skip
+          "features", "pipeline", "memory", "mosaic", "chaos")  # fmt: skip
 
 
 def run(topic: str) -> list[Row]:

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from voxelmill.plugin import Index, Labels, Pixels, Plugin, Spacing
 
 DIAMETER_PX = 12
-MINIMAL: Mapping[str, object] = {"diameter_px": DIAMETER_PX, "seeds": "nuclei", "above": 60}
+MINIMAL: Mapping[str, object] = {
+    "diameter_px": DIAMETER_PX,
+    "seeds": "nuclei",
+    "above": 60,
+    "full_scale": 255,
+}
 """Values for fields that a plugin cannot default (only these may be without one), and the grey
 value that tells these samples from their background where nothing is fitted."""
 OPTIONAL_LIBRARIES = ("torch", "cellpose")

@@ -20,13 +20,14 @@ from voxelmill.config import Blocks, Compute, Segmented
 from voxelmill.ends import Source, StoreSource, StoreTarget
 from voxelmill.engine import Engine, Result
 from voxelmill.factory import feature
-from voxelmill.features import Feature
+from voxelmill.features import Feature, check_features
+from voxelmill.jointable import join
 from voxelmill.ledger import Ledger
-from voxelmill.measurement import MeasureTask, Owners, measure_block
+from voxelmill.measurement import MeasureTask, measure_block
+from voxelmill.ownership import Owners
 from voxelmill.plugin import Array, BadInput, Spacing
 from voxelmill.progress import Progress
 from voxelmill.run import Pool, lazy, pool
-from voxelmill.scratch import load_all
 from voxelmill.segmenters import Segmenter
 from voxelmill.stages import Frame
 from voxelmill.store.labels import create_labels
@@ -184,8 +185,7 @@ def measure(
         source = _source(array, spacing_um, folder)
         times, channels, *_ = source.shape
         names = _channels(array, channels)
-        for family in chosen:
-            family.check(names)
+        check_features(chosen, names)
         target = _target(name, source, ["objects"])
         frames = [Frame(f"image@{t}", source, target, t) for t in range(times)]
         with _engine(folder, block, workers) as (engine, crew):
@@ -203,7 +203,7 @@ def measure(
         for reason in (o.reason for o in outcomes.values() if o.reason):
             raise BadInput(reason)
         columns = [c for family in chosen for c in family.chosen(names)]
-        return _join([(t[0].frame.t, file) for file, t in tasks.items()], columns)
+        return join([task for (task,) in tasks.values()], columns)
 
 
 @contextmanager
@@ -241,19 +241,6 @@ def _labels(labels: xr.DataArray | Array, source: Source, folder: Path) -> Sourc
         found, image = tuple(values.shape), (times, *space)
         raise BadInput(f"labels: {found}; the image has {image} (t, z, y, x)")
     return _kept(values[:, None], source.spacing_um, folder / "given")
-
-
-def _join(files: Sequence[tuple[int, str]], columns: Sequence[str]) -> dict[str, Array]:
-    parts = []
-    for t, file in files:
-        part = {key.split("/", 1)[1]: v for key, v in load_all(Path(file)).items()}
-        parts.append({"Timepoint": np.full(len(part["ObjectNumber"]), t), **part})
-    if not parts:
-        whole = dict.fromkeys(("Timepoint", "ObjectNumber"), np.zeros(0, np.int64))
-        return whole | dict.fromkeys(columns, np.zeros(0))
-    table = {c: np.concatenate([p[c] for p in parts]) for c in parts[0]}
-    order = np.lexsort((table["ObjectNumber"], table["Timepoint"]))
-    return {column: values[order] for column, values in table.items()}
 
 
 def _values(array: xr.DataArray | Array, axes: str) -> Any:  # noqa: ANN401 - duck-typed array

@@ -17,8 +17,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 PARTS: dict[str, tuple[str, ...]] = {
     "qc": ("qc", "sparse"),
     "segment": ("objects", "sparse"),
-    "measure": ("objects", "features", "sparse"),
-    "aggregate": ("objects", "features", "qc"),
+    "measure": ("objects", "features", "relations", "sparse"),
+    "aggregate": ("objects", "features", "relations", "qc"),
     "report": ("objects", "features", "qc", "sparse"),
 }
 """Which settings change the result of which step."""
@@ -72,6 +72,13 @@ else:
     ObjectSet = tagged({"segment": Segmented, "subtract": Subtracted}, _object_set_kind, "set")
 
 
+class Relation(Model):
+    """Two object sets, of which objects of one lie in objects of the other."""
+
+    parent: Name
+    child: Name
+
+
 class QC(Model):
     """Quality control."""
 
@@ -122,6 +129,11 @@ class Settings(Model):
         default={}, description="Object sets by name; order does not matter."
     )
     features: tuple[AnyFeature, ...] = Field(default=("shape", "intensity"), validate_default=True)
+    relations: tuple[Relation, ...] = Field(
+        default=(),
+        description="[{parent: cells, child: spots}] gives each spot its cell, each cell its count "
+        "of spots.",
+    )
     qc: QC = QC()
     sparse: Literal["refuse", "allow"] = Field(
         default="refuse",
@@ -137,6 +149,13 @@ class Settings(Model):
                     raise ValueError(
                         f"objects.{name}: no object set '{other}'; there are: {allowed}"
                     )
+        for relation in self.relations:
+            for name in (relation.parent, relation.child):
+                if name not in self.objects:
+                    allowed = ", ".join(self.objects) or "none"
+                    raise ValueError(f"relations: no object set '{name}'; there are: {allowed}")
+            if relation.parent == relation.child:
+                raise ValueError(f"relations: '{relation.parent}' is its own parent; name two sets")
         self.order()
         return self
 

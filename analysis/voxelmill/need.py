@@ -247,10 +247,11 @@ def _write(extent: Extent, settings: Settings, _blocks: Blocks) -> int:
 
 def _measure(extent: Extent, settings: Settings, blocks: Blocks) -> int:
     halos = [_halo(extent, spec) for spec in _segmented(settings)]
-    z, y, x = (max((h[axis] for h in halos), default=0) for axis in range(3))
+    families: tuple[Feature, ...] = tuple(settings.features)
+    reach = max((f.reach() for f in families), default=0)
+    z, y, x = (max((h[axis] for h in halos), default=0) + reach for axis in range(3))
     # Objects reach beyond the block that owns them, by less than the halo.
     box = prod(read_box(extent, blocks, (z, y, x)))
-    families: tuple[Feature, ...] = tuple(settings.features)
     extra = max((f.voxel_bytes for f in families), default=0.0)
     return int(box * (extent.shape[1] * extent.voxel + KEPT + extra))
 

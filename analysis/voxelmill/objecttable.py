@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from voxelmill.batch import Batch, Item, place_columns
 from voxelmill.config import Settings, Subtracted
-from voxelmill.measurement import MeasureTask
+from voxelmill.measurement import PARENT, MeasureTask
+from voxelmill.overframe import count_column, over_frame, prefix
 from voxelmill.plugin import Array
 from voxelmill.scratch import load
 from voxelmill.stitch import Ints, floors, in_order
@@ -28,17 +29,24 @@ PORTION = 4096
 """Rows gathered at a time."""
 
 
-def prefix(name: str) -> str:
-    """Column prefix of an object set: ``small_spots`` → ``SmallSpots``."""
-    return "".join(part.capitalize() for part in name.split("_"))
-
-
-def parents(settings: Settings, name: str) -> list[str]:
+def inherited(settings: Settings, name: str) -> list[str]:
     """Object sets whose ids the objects of `name` carry."""
     spec = settings.objects[name]
     if isinstance(spec, Subtracted):
         return list(spec.subtract)
     return list(spec.needs) if spec.segmenter.keeps_ids else []
+
+
+def related(settings: Settings, name: str) -> list[str]:
+    """Object sets in which each object of `name` has a parent that must be measured."""
+    known = inherited(settings, name)
+    found = (r.parent for r in settings.relations if r.child == name)
+    return [parent for parent in dict.fromkeys(found) if parent not in known]
+
+
+def children(settings: Settings, name: str) -> list[str]:
+    """Object sets whose objects are counted for each object of `name`."""
+    return list(dict.fromkeys(r.child for r in settings.relations if r.parent == name))
 
 
 @dataclass(frozen=True)
@@ -61,14 +69,25 @@ class ObjectTable:
 
     def units(self, channels: Sequence[str]) -> dict[str, str]:
         """Feature columns with their units."""
-        return {
-            f"{prefix(self.name)}_{column}": unit
-            for feature in self.settings.features
-            for column, unit in feature.chosen(channels).items()
-        }
+        found = {c: u for f in self.settings.features for c, u in f.chosen(channels).items()}
+        found |= {count_column(child): "1" for child in children(self.settings, self.name)}
+        return {f"{prefix(self.name)}_{column}": unit for column, unit in found.items()}
 
-    def rows(self, item: Item, t: int, ids: Ints, seam: Array) -> dict[str, Any]:
-        """Metadata columns of some objects of one frame."""
+    def measured(self, channels: Sequence[str]) -> list[str]:
+        """Columns of a measured block's file: parents first, then features."""
+        kin = [PARENT + parent for parent in related(self.settings, self.name)]
+        features = [
+            c
+            for f in self.settings.features
+            for c in f.chosen(channels)
+            if c not in f.frame_columns(channels)
+        ]
+        return kin + features
+
+    def rows(
+        self, item: Item, t: int, ids: Ints, seam: Array, kin: Mapping[str, Array]
+    ) -> dict[str, Any]:
+        """Metadata columns of some objects of one frame; `kin` has the parents by object set."""
         n = len(ids)
         rows: dict[str, Any] = {
             **place_columns(self.batch.dataset, [item] * n),
@@ -76,8 +95,8 @@ class ObjectTable:
             "Metadata_ObjectNumber": ids,
             "Metadata_Seam": seam,
         }
-        kin = parents(self.settings, self.name)
-        return rows | {f"Metadata_Parent_{prefix(parent)}": ids for parent in kin}
+        known = dict.fromkeys(inherited(self.settings, self.name), ids)
+        return rows | {f"Metadata_Parent_{prefix(p)}": v for p, v in (known | dict(kin)).items()}
 
 
 def write_objects(
@@ -104,31 +123,39 @@ def write_objects(
     with TableWriter(path, units) as writer:
         if nobody is not None:
             none = np.zeros(0, np.int64)
-            start = table.rows(nobody, 0, none, none.astype(bool))
+            kin = dict.fromkeys(related(table.settings, table.name), none)
+            start = table.rows(nobody, 0, none, none.astype(bool), kin)
             writer.add(start | {column: np.zeros(0, np.float64) for column in units})
         for item, image in images:
-            columns = list(table.units(image.channels))
             for t in range(image.shape[0]):
                 seams = measured.seams.get((item.path, t, table.name), np.zeros(0, np.int64))
-                for found in _frame(measured.tasks.get((item.path, t), ()), table, columns):
-                    ids = found[:, 0].astype(np.int64)
-                    values = dict(zip(columns, found[:, 1:].T, strict=True))
-                    missing = {c: np.full(len(ids), np.nan) for c in units if c not in values}
-                    rows = table.rows(item, t, ids, np.isin(ids, seams))
-                    features = {c: np.ascontiguousarray((values | missing)[c]) for c in units}
+                tasks = measured.tasks.get((item.path, t), ())
+                for ids, values in _frame(tasks, table, image.channels):
+                    kin = {
+                        column.removeprefix(PARENT): values.pop(column).astype(np.int64)
+                        for column in list(values)
+                        if column.startswith(PARENT)
+                    }
+                    rows = table.rows(item, t, ids, np.isin(ids, seams), kin)
+                    own = {f"{prefix(table.name)}_{c}": v for c, v in values.items()}
+                    missing = {c: np.full(len(ids), np.nan) for c in units if c not in own}
+                    features = {c: np.ascontiguousarray((own | missing)[c]) for c in units}
                     writer.add(rows | features)
     return writer.rows
 
 
 def _frame(
-    tasks: Sequence[MeasureTask], table: ObjectTable, columns: Sequence[str]
-) -> Iterator[Float64]:
-    """Rows (id, values) of one frame in portions, ascending id.
+    tasks: Sequence[MeasureTask], table: ObjectTable, channels: Sequence[str]
+) -> Iterator[tuple[Ints, dict[str, Float64]]]:
+    """Ids and values of one frame in portions, ascending id.
 
     Ids are ordered first; values are then gathered for a few of them at a time.
     """
-    start = len(prefix(table.name)) + 1
-    names = [f"{table.name}/{column[start:]}" for column in columns]
+    settings, columns = table.settings, table.measured(channels)
+    late = over_frame(
+        tasks, table.name, settings.features, channels, children(settings, table.name)
+    )
+    names = [f"{table.name}/{column}" for column in columns]
     mine = [t for t in tasks if any(o.name == table.name for o in t.owned)]
     values = Values([Path(task.file) for task in mine], names)
     slabs = [list(group) for _, group in groupby(range(len(mine)), lambda i: mine[i].slab)]
@@ -138,7 +165,9 @@ def _frame(
     parts = ((place[:, 0], place[:, 1:]) for place in places)
     for ordered in in_order(parts, floors([place[:, 0] for place in places])):
         for first in range(0, len(ordered), PORTION):
-            yield values.gather(ordered[first : first + PORTION])
+            found = values.gather(ordered[first : first + PORTION])
+            ids = found[:, 0].astype(np.int64)
+            yield ids, dict(zip(columns, found[:, 1:].T, strict=True)) | late.of(ids)
 
 
 def _places(task: MeasureTask, name: str, number: int, values: "Values") -> Ints:

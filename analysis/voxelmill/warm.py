@@ -29,7 +29,7 @@ def main() -> None:
         with suppress(ValidationError):
             _segment(cls.model_validate(needed), pixels, labels)
     for family in features().values():
-        family()(labels, {"DNA": pixels}, SPACING)
+        family()(labels, {"DNA": pixels, "AGP": pixels}, SPACING)
     for metric in metrics().values():
         metric()(pixels, SPACING)
     ids, _ = extents(runs(labels), labels.shape[1])

@@ -44,6 +44,29 @@ def test_the_example_plugin_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     sys.modules.pop("bright_example")
 
 
+def test_the_example_feature_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = blocks("docs/add-a-feature.md", "python")
+    body = code.split("class ")[1].split('"""\n', 1)[1].strip().splitlines()
+    assert sum(bool(line.strip()) for line in body) <= 15
+    (tmp_path / "contrast_example.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    import numpy as np
+    from contrast_example import Contrast  # type: ignore[import-not-found]
+
+    import voxelmill
+
+    labels = np.zeros((1, 1, 8, 8), np.int32)
+    labels[..., 1:4, 1:4], labels[..., 5:7, 5:7] = 1, 2
+    pixels = np.full((1, 2, 1, 8, 8), 10, np.uint8)
+    pixels[0, 0, 0, 2, 2], pixels[0, 1, 0, 5, 5] = 250, 30
+    table = voxelmill.measure(labels, pixels, [Contrast()], block=16)
+    assert table["Intensity_Contrast_0"].tolist() == [240 / 260, 0]
+    assert table["Intensity_Contrast_1"].tolist() == [0, 0.5]
+    one = voxelmill.measure(labels, pixels, [Contrast(only=("*_1",))])
+    assert [c for c in one if "Contrast" in c] == ["Intensity_Contrast_1"]
+    sys.modules.pop("contrast_example")
+
+
 @pytest.mark.parametrize("path", sorted(p.relative_to(ROOT) for p in ROOT.glob("docs/**/*.md")))
 def test_links_lead_somewhere(path: Path) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")

@@ -11,6 +11,9 @@ from feature_scenes import blobs, dense, one_of_each, picture, volume
 from shared import SHARED, needs_shared
 from voxelmill.features.intensity import Intensity
 from voxelmill.features.shape import Shape
+from voxelmill.kernels import measure_values
+from voxelmill.kernels.measure import indexed
+from voxelmill.kernels.measure_outline import outlines
 from voxelmill.plugin import BadInput
 
 UNIT = (1.0, 1.0, 1.0)
@@ -75,6 +78,34 @@ def test_quantiles_are_those_of_numpy(name: str) -> None:
             assert got == pytest.approx(value, rel=1e-12, abs=1e-9), column
 
 
+@scenes
+def test_counted_and_sorted_values_have_the_same_quantiles(name: str) -> None:
+    """The same whole numbers a power of two further apart are too far apart to be counted."""
+    labels = SCENES[name]
+    image = np.random.default_rng(2).integers(-40, 300, labels.shape).astype(np.int16)
+    near, far = measure(labels, image), measure(labels, image.astype(np.float64) * 2.0**30)
+    for column in ("LowerQuartile", "Median", "UpperQuartile", "MAD"):
+        name = f"Intensity_{column}Intensity_C"
+        np.testing.assert_array_equal(near[name] * 2.0**30, far[name])
+
+
+def test_batches_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = blobs()
+    whole = measure(labels, picture(labels))
+    monkeypatch.setattr(measure_values, "BATCH_VOXELS", 50)
+    for column, value in measure(labels, picture(labels)).items():
+        np.testing.assert_array_equal(whole[column], value, err_msg=column)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", ">i4", "uint64", "float16", ">f4", "longdouble"])
+def test_any_real_type_is_read(dtype: str) -> None:
+    labels = volume()
+    image = (picture(labels) % 2).astype(dtype)
+    expected = measure(labels, image.astype(np.float64))
+    for column, value in measure(labels, image).items():
+        np.testing.assert_array_equal(value, expected[column], err_msg=column)
+
+
 def test_sums_of_integers_are_exact() -> None:
     labels = np.ones((1, 300, 300), np.int32)
     image = np.random.default_rng(0).integers(0, 2**32, labels.shape, dtype=np.uint32)
@@ -120,3 +151,25 @@ def test_channels_come_in_image_order_and_must_fit() -> None:
     assert list(Intensity()(labels, image, UNIT)) == list(Intensity().columns(["b", "a"]))
     with pytest.raises(BadInput, match="channel 'a'"):
         Intensity()(labels, {"a": image["a"][:, 1:]}, UNIT)
+
+
+class Unreadable:
+    """An image that has a shape and nothing else."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+
+def test_only_what_is_chosen_is_measured() -> None:
+    labels = one_of_each()
+    image: dict[str, Any] = {c: picture(labels, seed=seed) for seed, c in enumerate("AB")}
+    every = Intensity()(labels, image, UNIT)
+    image["B"] = Unreadable(labels.shape)
+    for column in Intensity().columns(["A"]):
+        with indexed(labels) as objects:
+            found = Intensity(only=(column,))(labels, image, UNIT)
+            assert (outlines in objects.memo) == ("Edge" in column), column
+        assert list(found) == [column]
+        np.testing.assert_array_equal(found[column], every[column], err_msg=column)
+    with pytest.raises(AttributeError):
+        Intensity(only=("*_B",))(labels, image, UNIT)

@@ -5,12 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cp_measure.core.measureobjectsizeshape import get_sizeshape
+import tifffile
+from cp_measure.core.measureobjectsizeshape import get_feret, get_sizeshape
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 from skimage.measure import regionprops
 
 from feature_scenes import blobs, dense, one_of_each, volume
+from shared import SHARED, needs_shared
+from voxelmill.features import shape
+from voxelmill.features._shape_columns import COLUMNS
 from voxelmill.features.shape import Shape
 
 UNIT = (1.0, 1.0, 1.0)
@@ -25,15 +29,16 @@ def measure(labels: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
 
 def oracle(labels: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
     mask = dense(labels)
-    return {f"AreaShape_{k}": np.asarray(v) for k, v in get_sizeshape(mask, None).items()}
+    found = {**get_sizeshape(mask, None), **get_feret(mask, None)}
+    return {f"AreaShape_{k}": np.asarray(v) for k, v in found.items()}
 
 
-@planes
-def test_planes_agree_with_cp_measure(labels: NDArray[np.int32]) -> None:
+def check_against_oracle(labels: NDArray[np.int32], shared: int) -> None:
     ours, theirs = measure(labels), oracle(labels)
-    shared = [c for c in ours if c in theirs]
-    assert len(shared) == 20
-    for column in shared:
+    absent = {c for c, v in ours.items() if np.isnan(v).all()}
+    columns = [c for c in ours if c in theirs and c not in absent]
+    assert len(columns) == shared
+    for column in columns:
         mine, reference = ours[column], theirs[column]
         if column == "AreaShape_FormFactor":
             reference = np.where(np.isinf(reference), np.nan, reference)
@@ -43,14 +48,30 @@ def test_planes_agree_with_cp_measure(labels: NDArray[np.int32]) -> None:
         np.testing.assert_allclose(mine, reference, **PIXEL, err_msg=column)
 
 
+@planes
+def test_planes_agree_with_cp_measure(labels: NDArray[np.int32]) -> None:
+    check_against_oracle(labels, 25)
+
+
 def test_volumes_agree_with_cp_measure() -> None:
-    labels = volume()
-    ours, theirs = measure(labels), oracle(labels)
-    absent = {"AreaShape_ConvexArea", "AreaShape_Solidity"}
-    shared = [c for c in ours if c in theirs and c not in absent]
-    assert len(shared) == 16
-    for column in shared:
-        np.testing.assert_allclose(ours[column], theirs[column], **PIXEL, err_msg=column)
+    check_against_oracle(volume(), 18)
+
+
+@needs_shared
+def test_agrees_with_cp_measure_on_real_nuclei() -> None:
+    cv2 = pytest.importorskip("cv2")
+    folder = SHARED / "data" / "nuclei2d" / "bbbc039_validation" / "labels"
+    for file in sorted(folder.glob("*"))[:3]:
+        check_against_oracle(cv2.imread(str(file), -1)[None].astype(np.int32), 25)
+
+
+@needs_shared
+def test_agrees_with_cp_measure_on_real_nuclei_in_a_volume() -> None:
+    """With a margin: there, the surface of an object at the border would be open."""
+    file = SHARED / "data" / "nuclei3d" / "stardist_sample" / "mask3d.tif"
+    labels = np.pad(tifffile.imread(file).astype(np.int32), 1)
+    assert len(np.unique(labels)) > 50
+    check_against_oracle(labels, 18)
 
 
 @planes
@@ -95,6 +116,10 @@ def test_a_square_is_counted_by_hand() -> None:
     assert found["AreaShape_Eccentricity"] == 0
     assert found["AreaShape_Orientation"] == -45
     assert found["AreaShape_EquivalentDiameter"] == pytest.approx(math.sqrt(64 / math.pi))
+    assert found["AreaShape_MaximumRadius"] == 2
+    assert (found["AreaShape_MeanRadius"], found["AreaShape_MedianRadius"]) == (20 / 16, 1)
+    assert found["AreaShape_MinFeretDiameter"] == 3
+    assert found["AreaShape_MaxFeretDiameter"] == pytest.approx(math.sqrt(18))
 
 
 def test_undefined_is_nan() -> None:
@@ -106,9 +131,12 @@ def test_undefined_is_nan() -> None:
         "AreaShape_Volume",
         "AreaShape_BoundingBoxVolume",
         "AreaShape_FormFactor",
+        "AreaShape_SurfaceArea",
     }
-    assert np.isnan(thick["AreaShape_Area"]).all()
+    nan = {c for c, v in thick.items() if np.isnan(v).any()}
+    assert nan == {c for c, column in COLUMNS.items() if "planes only" in column.text}
     assert thick["AreaShape_Volume"].tolist() == [3]
+    assert thick["AreaShape_Solidity"].tolist() == [1]
 
 
 def test_columns_are_those_promised_and_rows_ascend() -> None:
@@ -119,6 +147,19 @@ def test_columns_are_those_promised_and_rows_ascend() -> None:
     assert found["AreaShape_Area"].tolist() == [1, 2]
     empty = measure(np.zeros_like(labels))
     assert {v.shape for v in empty.values()} == {(0,)}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_only_the_chosen_groups_are_measured(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column alone has the value that it has among all, and no other group is touched."""
+    for labels in (one_of_each(), volume()):
+        expected = measure(labels)[name]
+        with monkeypatch.context() as patch:
+            group = COLUMNS[name].group
+            patch.setattr(shape, "MEASURES", {group: shape.MEASURES[group]})
+            found = Shape(only=(name,))(labels, {}, UNIT)
+        assert list(found) == [name]
+        np.testing.assert_array_equal(found[name], expected)
 
 
 def test_edges_of_disconnected_hulls_are_exact() -> None:

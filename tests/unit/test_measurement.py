@@ -12,16 +12,19 @@ from plain_target import PlainTarget
 from samples import balls, photograph
 from voxelmill.arrayends import ArraySource
 from voxelmill.blocks import Box, Grid
-from voxelmill.features import features
+from voxelmill.features import check_features, features
 from voxelmill.kernels.objects import extents
 from voxelmill.kernels.runs import runs
-from voxelmill.measurement import MeasureTask, Owners, measure_block, measure_objects
+from voxelmill.measurement import PARENT, MeasureTask, measure_block, measure_objects
 from voxelmill.numbering import merge_index
+from voxelmill.overframe import over_frame
+from voxelmill.ownership import Owners
 from voxelmill.plugin import Array, BadConfig, Index, Labels, Pixels, Spacing
 from voxelmill.scratch import load_all
 from voxelmill.stages import Frame
 
-FAMILIES = (features()["shape"](), features()["intensity"]())
+FAMILIES = tuple(cls() for cls in features().values())
+CHANNELS = ("D/N A", "ER")
 SPACING: Spacing = (2.0, 0.5, 0.5)
 
 
@@ -89,6 +92,10 @@ def test_a_seam_anywhere_is_a_seam() -> None:
     assert merge_index(part[:0]).shape == (0, 11)
 
 
+PARENTS = {"rim": ("nuclei",)}
+CHILDREN: dict[str, tuple[str, ...]] = {"nuclei": ("rim",), "rim": ()}
+
+
 def measured(
     folder: Path, sets: dict[str, Labels], pixels: Pixels, size: Index
 ) -> dict[str, dict[str, Array]]:
@@ -104,9 +111,11 @@ def measured(
     owners = Owners(grid)
     for name, labels in sets.items():
         owners.add(name, index_of(labels))
+    tasks = []
     for place, owned in owners.blocks().items():
         file = str(folder / "deep" / f"{place}.measured")
-        task = MeasureTask(frame, ("D/N A", "ER"), FAMILIES, tuple(owned), file)
+        task = MeasureTask(frame, CHANNELS, FAMILIES, tuple(owned), file, parents=PARENTS)
+        tasks.append(task)
         assert measure_block(task) == sum(o.ids.size for o in owned)
         saved = load_all(Path(file))
         for o in owned:
@@ -117,6 +126,7 @@ def measured(
         columns = {c: np.concatenate([t[c] for t in tables]) for c in tables[0]}
         order = np.argsort(columns["ObjectNumber"])
         joined[name] = {c: v[order] for c, v in columns.items()}
+        joined[name] |= over_frame(tasks, name, FAMILIES, CHANNELS, CHILDREN[name]).columns
     return joined
 
 
@@ -125,12 +135,19 @@ def test_tables_do_not_depend_on_blocks_bit_for_bit(tmp_path: Path, shape: Index
     nuclei = balls(shape, SPACING, 10, 15)
     sets = {"nuclei": nuclei, "rim": np.where(nuclei % 8 == 1, 0, nuclei)}
     pixels = np.concatenate([photograph(nuclei), photograph(nuclei, 9)])
-    image = dict(zip(("D/N A", "ER"), pixels, strict=True))
+    image = dict(zip(CHANNELS, pixels, strict=True))
     for i, size in enumerate([(64, 2048, 2048), (4, 16, 16), (1, 90, 7), (9, 33, 41)]):
         tables = measured(tmp_path / str(i), sets, pixels, size)
         for name, labels in sets.items():
             whole = measure_objects(labels, image, FAMILIES, SPACING)
-            assert list(tables[name]) == list(whole)
+            for family in FAMILIES:
+                whole |= family.over_frame(whole["ObjectNumber"], whole["centre"])
+            if name == "rim":
+                whole[PARENT + "nuclei"] = whole["ObjectNumber"]
+            else:
+                kept = np.isin(whole["ObjectNumber"], sets["rim"])
+                whole["Children_Rim_Count"] = kept.astype(np.int64)
+            assert set(tables[name]) == set(whole)
             for column, values in whole.items():
                 assert tables[name][column].tobytes() == values.tobytes(), (size, name, column)
 
@@ -154,6 +171,12 @@ def test_positions_are_absolute() -> None:
 
 
 def test_two_families_with_one_column_are_refused() -> None:
-    labels = np.ones((1, 4, 4), np.int32)
-    with pytest.raises(BadConfig, match="two families make"):
-        measure_objects(labels, {}, [FAMILIES[0], FAMILIES[0]], SPACING)
+    twice = [features()["shape"](), features()["shape"](only=("*_Area",))]
+    with pytest.raises(BadConfig, match="'shape' and 'shape' both make 'AreaShape_Area'"):
+        check_features(twice, CHANNELS)
+    check_features([features()["shape"](only=("*_Perimeter",)), twice[1]], CHANNELS)
+
+
+def test_a_column_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(BadConfig, match=r"features.intensity.only: '\*_GFP' matches no column"):
+        check_features([features()["intensity"](only=("*Mean*", "*_GFP"))], CHANNELS)

@@ -3,11 +3,16 @@
 import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from voxelmill.plugin import Array, BadConfig, Labels, Pixels, Plugin, Spacing, discover
+
+Ints: TypeAlias = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float64]
 
 
 class Feature(Plugin):
@@ -43,6 +48,35 @@ class Feature(Plugin):
             for column, unit in self.columns(channels).items()
             if not self.only or any(fnmatchcase(column, pattern) for pattern in self.only)
         }
+
+    def reach(self) -> int:
+        """Voxels beyond an object's own that decide on its values.
+
+        Above 0, `labels` hold all objects that lie there, some of them cut by the end of the box;
+        the caller keeps the rows of those that it asks for.
+        """
+        return 0
+
+    def frame_columns(self, channels: Sequence[str]) -> tuple[str, ...]:
+        """Those of `columns` that need all objects of a frame: made by ``over_frame``."""
+        return ()
+
+    def over_frame(self, ids: Ints, centres: Floats) -> dict[str, Array]:
+        """Measure what needs all objects of a frame together, from where they are.
+
+        Parameters
+        ----------
+        ids : (n,) int64 array
+            Ascending.
+        centres : (n, 3) float64 array
+            Centroids along z, y, x in voxels, from the first voxel of the image.
+
+        Returns
+        -------
+        dict of str to (n,) array
+            The ``frame_columns``.
+        """
+        return {}
 
     def check(self, channels: Sequence[str]) -> None:
         """Refuse names in `only` that match no column.
@@ -90,9 +124,30 @@ class Feature(Plugin):
         Returns
         -------
         dict of str to (n_objects,) array
-            Every column of ``chosen`` at least, in ascending label order.
+            Every column of ``chosen`` but the ``frame_columns``, in ascending label order.
         """
         raise NotImplementedError
+
+
+def check_features(families: Sequence[Feature], channels: Sequence[str]) -> None:
+    """Refuse families that cannot make a table together.
+
+    Raises
+    ------
+    BadConfig
+        Two make the same column, or a name in ``only`` matches none.
+    """
+    makers: dict[str, str] = {}
+    for family in families:
+        family.check(channels)
+        kind = str(type(family).model_fields["kind"].default)
+        for column in family.chosen(channels):
+            if column in makers:
+                raise BadConfig(
+                    f"features: '{makers[column]}' and '{kind}' both make '{column}'. "
+                    "Remove one, or name the columns of one with `only`"
+                )
+            makers[column] = kind
 
 
 def features() -> dict[str, type[Feature]]:

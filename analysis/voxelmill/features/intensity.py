@@ -13,17 +13,12 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from voxelmill.features import Feature
-from voxelmill.kernels.measure import Flags, Floats, Ints, Objects, index_objects, to_grid
+from voxelmill.kernels.measure import Floats, Objects, index_objects, to_grid
+from voxelmill.kernels.measure_intensity import brightness
 from voxelmill.kernels.measure_moments import centroids, power_sums
-from voxelmill.kernels.measure_outline import outlines
-from voxelmill.kernels.measure_quantiles import quantiles
-from voxelmill.kernels.measure_values import centres, gather, statistics, voxels
 from voxelmill.plugin import Array, BadInput, Labels, Pixels, Spacing
 
 AXES = ("Z", "Y", "X")
-STATISTICS = ("Integrated", "Mean", "Std", "Min", "Max")
-QUANTILES = ("LowerQuartile", "Median", "UpperQuartile", "MAD")
-
 MEASURES: Mapping[str, tuple[str, str]] = {
     "IntegratedIntensity": ("intensity", "sum over the object"),
     "MeanIntensity": ("intensity", "mean over the object"),
@@ -49,6 +44,19 @@ PLACES: Mapping[str, str] = {
 }
 """Place → definition."""
 
+STATISTICS = ("Integrated", "Mean", "Std", "Min", "Max")
+QUANTILES = ("LowerQuartile", "Median", "UpperQuartile", "MAD")
+MASS = tuple(f"Location_CenterMassIntensity_{axis}" for axis in AXES)
+DISPLACEMENT = "Intensity_MassDisplacement"
+KERNEL = (
+    *(f"Intensity_{name}Intensity" for name in STATISTICS),
+    *(f"Intensity_{name}IntensityEdge" for name in STATISTICS),
+    *(f"Intensity_{name}Intensity" for name in QUANTILES),
+    *MASS,
+    *(f"Location_MaxIntensity_{axis}" for axis in AXES),
+)
+"""What the columns of ``brightness`` are called."""
+
 
 class Intensity(Feature):
     """Brightness of each object in each channel, and where in it the signal lies."""
@@ -62,11 +70,11 @@ class Intensity(Feature):
 
     def columns(self, channels: Sequence[str]) -> dict[str, str]:
         """Columns of this family → unit, channel by channel."""
-        return {name: unit for name, (unit, _) in _table(channels).items()}
+        return {f"{name}_{c}": unit for c in channels for name, (unit, _) in _table().items()}
 
     def describe(self, channels: Sequence[str]) -> dict[str, str]:
         """Columns of this family → definition in one line."""
-        return {name: text for name, (_, text) in _table(channels).items()}
+        return {f"{name}_{c}": text for c in channels for name, (_, text) in _table().items()}
 
     def positions(self, channels: Sequence[str]) -> dict[str, int]:
         """Columns that are positions → axis (0 = z, 1 = y, 2 = x)."""
@@ -94,7 +102,7 @@ class Intensity(Feature):
         Returns
         -------
         dict of str to (n_objects,) float64 array
-            Every column of ``columns``, in ascending label order.
+            Every column of ``chosen``, in ascending label order.
 
         Raises
         ------
@@ -102,9 +110,7 @@ class Intensity(Feature):
             A channel's shape is not that of the labels.
         """
         objects = index_objects(labels)
-        flat = objects.once(voxels)
-        centroid = centroids(objects.once(power_sums), objects.sizes)
-        edges, _, _ = objects.once(outlines)
+        chosen = self.chosen(list(image))
         found: dict[str, Array] = {}
         for channel, pixels in image.items():
             if pixels.shape != labels.shape:
@@ -112,47 +118,33 @@ class Intensity(Feature):
                     f"channel '{channel}': shape {pixels.shape}; the labels have {labels.shape}. "
                     "Measure objects on the image that they were segmented on."
                 )
-            values = gather(pixels, flat)
-            known = statistics(values, objects.starts)
-            measured = _brightness(values, edges, objects.starts, known)
-            measured |= _whereabouts(values, objects, centroid, known)
-            found |= {f"{name}_{channel}": column for name, column in measured.items()}
-        return {name: found[name] for name in _table(list(image))}
+            wanted = {name for name in _table() if f"{name}_{channel}" in chosen}
+            if wanted:
+                measured = _measure(objects, pixels, wanted)
+                found |= {f"{name}_{channel}": column for name, column in measured.items()}
+        return {name: found[name] for name in chosen}
 
 
-def _table(channels: Sequence[str]) -> dict[str, tuple[str, str]]:
-    table: dict[str, tuple[str, str]] = {}
-    for channel in channels:
-        for name, row in MEASURES.items():
-            table[f"Intensity_{name}_{channel}"] = row
-        for place, text in PLACES.items():
-            for axis in reversed(AXES):
-                table[f"Location_{place}_{axis}_{channel}"] = (
-                    "px",
-                    f"{text}, along {axis.lower()}",
-                )
+def _table() -> dict[str, tuple[str, str]]:
+    """Columns of a channel, without its name → unit, definition."""
+    table = {f"Intensity_{name}": row for name, row in MEASURES.items()}
+    for place, text in PLACES.items():
+        for axis in reversed(AXES):
+            table[f"Location_{place}_{axis}"] = ("px", f"{text}, along {axis.lower()}")
     return table
 
 
-def _brightness(values: Floats, edges: Flags, starts: Ints, known: Floats) -> dict[str, Floats]:
-    edge_starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(edges)])[starts]
-    edge = statistics(values[edges], edge_starts)
-    edge[np.isnan(known[:, 0])] = np.nan
-    spread = quantiles(values, starts, known)
-    found = {f"Intensity_{name}Intensity": known[:, i] for i, name in enumerate(STATISTICS)}
-    found |= {f"Intensity_{name}IntensityEdge": edge[:, i] for i, name in enumerate(STATISTICS)}
-    return found | {f"Intensity_{name}Intensity": spread[:, i] for i, name in enumerate(QUANTILES)}
-
-
-def _whereabouts(
-    values: Floats, objects: Objects, centroid: Floats, known: Floats
-) -> dict[str, Floats]:
-    mass, brightest = centres(values, objects, known)
-    step = mass - centroid
-    square = step[:, 0] * step[:, 0] + step[:, 1] * step[:, 1] + step[:, 2] * step[:, 2]
-    found = {"Intensity_MassDisplacement": np.sqrt(square)}
+def _measure(objects: Objects, pixels: Pixels, wanted: set[str]) -> dict[str, Floats]:
+    """Measure one channel; columns that are not `wanted` may hold NaN instead."""
+    needed = wanted | set(MASS) if DISPLACEMENT in wanted else wanted
+    table = brightness(objects, pixels, np.array([name in needed for name in KERNEL]))
+    found = {name: table[:, i] for i, name in enumerate(KERNEL)}
+    if DISPLACEMENT in wanted:
+        centroid = centroids(objects.once(power_sums), objects.sizes)
+        z, y, x = (found[name] - centroid[:, i] for i, name in enumerate(MASS))
+        found[DISPLACEMENT] = np.sqrt(z * z + y * y + x * x)
     for i, axis in enumerate(AXES):
-        low = objects.low[:, i]
-        found[f"Location_CenterMassIntensity_{axis}"] = low + to_grid(mass[:, i])
-        found[f"Location_MaxIntensity_{axis}"] = low + brightest[:, i]
+        for place in PLACES:
+            name = f"Location_{place}_{axis}"
+            found[name] = objects.low[:, i] + to_grid(found[name])
     return found

@@ -27,6 +27,12 @@ Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
 
 GRID = 2.0**26
+DENSE = 8
+"""Labels up to DENSE times as many as there are runs are looked up in a table, others sorted."""
+BLOCK = 16
+"""Voxels that are compared at once."""
+LABEL = 4
+"""Column of the label in runs that are not sorted yet."""
 
 T = TypeVar("T")
 
@@ -110,14 +116,31 @@ def index_objects(labels: Labels) -> Objects:
 
 
 def _index(dense: Ids) -> Objects:
-    found, runs = _find_runs(dense, _count_runs(dense))
-    ids, member = np.unique(found, return_inverse=True)
-    member = member.astype(np.int64).reshape(-1)
-    first = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(member))])
-    runs = _group_runs(member, runs, first)
-    low, high, sizes = _boxes(runs, first)
+    runs = _find_runs(dense)
+    ids = np.empty(0, np.int64)
+    top = int(runs[:, LABEL].max(initial=0))
+    sparse = top > max(1024, DENSE * runs.shape[0])
+    if sparse:
+        ids, member = np.unique(runs[:, LABEL], return_inverse=True)
+        runs[:, LABEL] = member + 1
+        top = ids.size
+    rows, first, runs, low, high, sizes = _group(runs, top)
+    ids = ids[rows - 1] if sparse else rows
     z, y, x = dense.shape
-    return Objects((z, y, x), ids, first, runs, low, high, sizes)
+    return Objects((z, y, x), ids.astype(np.int32), first, runs, low, high, sizes)
+
+
+def _find_runs(dense: Ids) -> Ints:
+    """Runs in raster order (n_runs, 5): z, y, x0, x1, label."""
+    nz, ny, nx = dense.shape
+    runs = np.empty((nx + dense.size // 64, 5), np.int64)
+    changes = np.empty(nx + 1, np.int64)
+    line = count = 0
+    while True:
+        line, count = _scan(dense, line, runs, count, changes)
+        if line == nz * ny:
+            return runs[:count]
+        runs = np.concatenate([runs[:count], np.empty((count + nx, 5), np.int64)])
 
 
 def to_grid(position: Floats) -> Floats:
@@ -129,53 +152,77 @@ def to_grid(position: Floats) -> Floats:
 
 
 @kernel
-def _count_runs(labels: Ids) -> int:
+def _scan(labels: Ids, line: int, runs: Ints, count: int, changes: Ints) -> tuple[int, int]:
+    """Append the runs of the lines from `line` on, as long as there is room for them."""
+    ny, nx = labels.shape[1], labels.shape[2]
+    while line < labels.shape[0] * ny and count + nx <= runs.shape[0]:
+        row = labels[line // ny, line % ny]
+        many = _find_changes(row, changes)
+        changes[many] = nx
+        for k in range(many):
+            label = row[changes[k]]
+            if label > 0:
+                runs[count, 0] = line // ny
+                runs[count, 1] = line % ny
+                runs[count, 2] = changes[k]
+                runs[count, 3] = changes[k + 1]
+                runs[count, LABEL] = label
+                count += 1
+        line += 1
+    return line, count
+
+
+@kernel
+def _find_changes(row: Ids, changes: Ints) -> int:
+    """List where the label changes along a row that follows background; return how often."""
     count = 0
-    for z in range(labels.shape[0]):
-        for y in range(labels.shape[1]):
-            row = labels[z, y]
-            before = np.int32(0)
-            for x in range(row.size):
-                count += row[x] != before and row[x] > 0
-                before = row[x]
+    before = np.int32(0)
+    for start in range(0, row.size, BLOCK):
+        block = row[start : start + BLOCK]
+        if block.size == BLOCK and not _differs(block, before):
+            continue
+        for k in range(block.size):
+            # Without a branch: where labels change is not to be foreseen.
+            changes[count] = start + k
+            count += block[k] != before
+            before = block[k]
     return count
 
 
 @kernel
-def _find_runs(labels: Ids, count: int) -> tuple[Ids, Ints]:
-    ids = np.empty(count, np.int32)
-    runs = np.empty((count, 4), np.int64)
-    at = -1
-    for z in range(labels.shape[0]):
-        for y in range(labels.shape[1]):
-            row = labels[z, y]
-            before = np.int32(0)
-            for x in range(row.size):
-                if row[x] == before:
-                    continue
-                if before > 0:
-                    runs[at, 3] = x
-                before = row[x]
-                if before > 0:
-                    at += 1
-                    ids[at] = before
-                    runs[at, 0] = z
-                    runs[at, 1] = y
-                    runs[at, 2] = x
-            if before > 0:
-                runs[at, 3] = row.size
-    return ids, runs
+def _differs(block: Ids, label: np.int32) -> bool:
+    """Whether a whole block has another label somewhere: a few wide instructions."""
+    other = np.int32(0)
+    for k in range(BLOCK):
+        other |= block[k] ^ label
+    return bool(other != 0)
 
 
 @kernel
-def _group_runs(member: Ints, runs: Ints, first: Ints) -> Ints:
-    grouped = np.empty_like(runs)
-    at = first.copy()
-    for r in range(member.size):
+def _group(runs: Ints, top: int) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints]:
+    """Sort the runs by label, keeping their order: labels, offsets, runs, boxes and sizes."""
+    slot = np.zeros(top + 1, np.int64)
+    n = 0
+    for r in range(runs.shape[0]):
+        n += slot[runs[r, LABEL]] == 0
+        slot[runs[r, LABEL]] += 1
+    ids = np.empty(n, np.int64)
+    first = np.zeros(n + 1, np.int64)
+    i = 0
+    for label in range(top + 1):
+        if slot[label] > 0:
+            ids[i] = label
+            first[i + 1] = first[i] + slot[label]
+            slot[label] = first[i]
+            i += 1
+    grouped = np.empty((runs.shape[0], 4), np.int64)
+    for r in range(runs.shape[0]):
+        at = slot[runs[r, LABEL]]
+        slot[runs[r, LABEL]] += 1
         for axis in range(4):
-            grouped[at[member[r]], axis] = runs[r, axis]
-        at[member[r]] += 1
-    return grouped
+            grouped[at, axis] = runs[r, axis]
+    low, high, sizes = _boxes(grouped, first)
+    return ids, first, grouped, low, high, sizes
 
 
 @kernel

@@ -1,10 +1,9 @@
 """Outline of each object: its edge voxels, the length of its perimeter and its Euler number.
 
-In: `Objects`. Out: counts. Every object is painted alone on a small empty patch with a margin, so
-neither its neighbours nor the ends of the array can be seen.
+In: `Objects`. Out: counts. All of it follows from where an object's own runs meet those of the
+rows around them, so neither its neighbours nor the ends of the array can be seen.
 """
 
-from itertools import product
 from typing import TypeAlias
 
 import numpy as np
@@ -15,8 +14,14 @@ from voxelmill.kernels.measure import Flags, Ints, Objects
 
 Patch: TypeAlias = NDArray[np.uint8]
 
-INSIDE = np.uint8(1)
-EDGE = np.uint8(2)
+NOTHING = 3
+"""Class of an edge pixel that adds nothing to the perimeter."""
+
+CLASSES = np.full((5, 5), NOTHING)
+"""Edge pixels at its sides, at its corners → class of an edge pixel."""
+CLASSES[2:4, :3] = 0
+CLASSES[0, 2] = CLASSES[1, 3] = 1
+CLASSES[1, 1:3] = 2
 
 
 def outlines(objects: Objects) -> tuple[Flags, Ints, Ints]:
@@ -36,7 +41,10 @@ def outlines(objects: Objects) -> tuple[Flags, Ints, Ints]:
         Euler characteristic of the union of closed voxels (8- or 26-connectivity).
     """
     extent = objects.high - objects.low + 2
-    scratch = np.zeros(int(extent.prod(axis=1).max(initial=0)), np.uint8)
+    if objects.planar:
+        extent[:, 0] = 1
+    rows = int((extent[:, 0] * extent[:, 1]).max(initial=0))
+    area = int((extent[:, 1] * extent[:, 2]).max(initial=0)) if objects.planar else 0
     return _outlines(
         objects.runs,
         objects.first,
@@ -44,65 +52,9 @@ def outlines(objects: Objects) -> tuple[Flags, Ints, Ints]:
         objects.sizes,
         extent,
         objects.planar,
-        _euler_steps(),
-        scratch,
+        np.empty(rows + 1, np.int64),
+        np.zeros(area, np.uint8),
     )
-
-
-def _euler_steps() -> NDArray[np.int8]:
-    """Change of the Euler characteristic when a voxel joins its 13 raster-earlier neighbours.
-
-    Entry = sum of 2**j over the present neighbours, j in the order of ``_code``. A voxel brings a
-    cube (-1), and those of its faces (+1), edges (-1) and corners (+1) that no neighbour has yet.
-    """
-    around = [d for d in product((-1, 0, 1), repeat=3) if d != (0, 0, 0)]
-    earlier = [d for d in around if d < (0, 0, 0)]
-    present = np.arange(2 ** len(earlier))
-    steps = np.full(present.size, -1)
-    for cell in around:
-        owners = [e for e in earlier if all(a in (0, b) for a, b in zip(e, cell, strict=True))]
-        mask = sum(1 << earlier.index(e) for e in owners)
-        sign = -1 if cell.count(0) == 1 else 1
-        steps += sign * ((present & mask) == 0)
-    return steps.astype(np.int8)
-
-
-@kernel
-def _paint(patch: Patch, runs: Ints, corner: Ints, extent: Ints, value: np.uint8) -> None:
-    for r in range(runs.shape[0]):
-        row = (runs[r, 0] - corner[0] + 1) * extent[1] + runs[r, 1] - corner[1] + 1
-        start = row * extent[2] + 1 - corner[2]
-        for at in range(start + runs[r, 2], start + runs[r, 3]):
-            patch[at] = value
-
-
-@kernel
-def _code(patch: Patch, at: int, line: int, plane: int, planar: bool) -> int:
-    code = 0
-    if not planar:
-        for y in range(-1, 2):
-            for x in range(-1, 2):
-                code |= int(patch[at - plane + y * line + x] > 0) << (4 + 3 * y + x)
-    for x in range(-1, 2):
-        code |= int(patch[at - line + x] > 0) << (10 + x)
-    return code | int(patch[at - 1] > 0) << 12
-
-
-@kernel
-def _perimeter_class(patch: Patch, at: int, line: int) -> int:
-    """Return 0, 1, 2 for edge pixels of weight 1, √2, (1 + √2)/2; 3 for weight 0."""
-    sides = 0
-    corners = 0
-    for step in (-1, 1):
-        sides += (patch[at + step] == EDGE) + (patch[at + step * line] == EDGE)
-        corners += (patch[at + line + step] == EDGE) + (patch[at - line + step] == EDGE)
-    if 2 <= sides <= 3 and corners <= 2:
-        return 0
-    if (sides == 0 and corners == 2) or (sides == 1 and corners == 3):
-        return 1
-    if sides == 1 and (corners == 1 or corners == 2):
-        return 2
-    return 3
 
 
 @kernel
@@ -113,63 +65,166 @@ def _outlines(
     sizes: Ints,
     extent: Ints,
     planar: bool,
-    steps: NDArray[np.int8],
+    rows: Ints,
     patch: Patch,
 ) -> tuple[Flags, Ints, Ints]:
     n = first.size - 1
     voxels = 0
     largest = 0
-    for i in range(n):
-        voxels += sizes[i]
-        largest = max(largest, sizes[i])
+    for size in sizes:
+        voxels += size
+        largest = max(largest, size)
     edges = np.zeros(voxels, np.bool_)
-    found = np.empty(largest, np.int64)
-    weights = np.zeros((n, 3), np.int64)
-    euler = np.zeros(n, np.int64)
+    places = np.empty(largest if planar else 0, np.int64)
+    weights = np.zeros((n, NOTHING + 1), np.int64)
+    euler = np.empty(n, np.int64)
+    at = np.empty(4, np.int64)
     done = 0
     for i in range(n):
-        line = extent[i, 2]
-        plane = line * extent[i, 1]
         mine = runs[first[i] : first[i + 1]]
-        _paint(patch, mine, low[i], extent[i], INSIDE)
-        count = _mark_edges(patch, mine, low[i], extent[i], planar, edges[done:], found)
+        _index_rows(mine, low[i], extent[i], planar, rows)
+        euler[i] = _euler(mine, rows, extent[i], planar, at)
+        count = _mark(mine, rows, low[i], extent[i], planar, at, edges[done:], patch, places)
         for k in range(count):
-            at = found[k]
-            euler[i] += steps[_code(patch, at, line, plane, planar)]
-            kind = _perimeter_class(patch, at, line)
-            if kind < 3:
-                weights[i, kind] += 1
+            weights[i, _perimeter_class(patch, places[k], extent[i, 2])] += 1
+        for k in range(count):
+            patch[places[k]] = 0
         done += sizes[i]
-        _paint(patch, mine, low[i], extent[i], np.uint8(0))
-    return edges, weights, euler
+    return edges, weights[:, :NOTHING], euler
 
 
 @kernel
-def _mark_edges(
-    patch: Patch,
-    runs: Ints,
+def _row(run: Ints, corner: Ints, extent: Ints, planar: bool) -> int:
+    """Row of the object's box with its margin; a plane has none along z."""
+    z = 0 if planar else run[0] - corner[0] + 1
+    y: int = z * extent[1] + run[1] - corner[1] + 1
+    return y
+
+
+@kernel
+def _index_rows(mine: Ints, corner: Ints, extent: Ints, planar: bool, rows: Ints) -> None:
+    """Row k gets the runs rows[k] … rows[k + 1] - 1."""
+    k = 0
+    for r in range(mine.shape[0]):
+        row = _row(mine[r], corner, extent, planar)
+        while k <= row:
+            rows[k] = r
+            k += 1
+    while k <= extent[0] * extent[1]:
+        rows[k] = mine.shape[0]
+        k += 1
+
+
+@kernel
+def _euler(mine: Ints, rows: Ints, extent: Ints, planar: bool, at: Ints) -> int:
+    """Count corners - edges + faces - cubes of the union of the closed voxels.
+
+    On a line along x, each piece of the union of the rows around has one corner more than edges.
+    So it is with edges and faces between two rows, and with faces and cubes in one.
+    """
+    wide = extent[1]
+    runs = mine.shape[0]
+    total = 0
+    if planar:
+        for k in range(wide - 1):
+            total += _pieces(mine, rows, (k, k + 1), at)
+        return int(total - runs)
+    for k in range((extent[0] - 1) * wide - 1):
+        total += _pieces(mine, rows, (k, k + 1, k + wide, k + wide + 1), at)
+        total -= _pieces(mine, rows, (k, k + 1), at) + _pieces(mine, rows, (k, k + wide), at)
+    return int(total + runs)
+
+
+@kernel
+def _pieces(mine: Ints, rows: Ints, lines: tuple[int, ...], at: Ints) -> int:
+    """Pieces of the union of these rows' closed runs."""
+    for j in range(len(lines)):
+        at[j] = rows[lines[j]]
+    pieces = 0
+    reach = -1
+    while True:
+        nearest, start = -1, 0
+        for j in range(len(lines)):
+            if at[j] == rows[lines[j] + 1]:
+                continue
+            if nearest < 0 or mine[at[j], 2] < start:
+                nearest, start = j, mine[at[j], 2]
+        if nearest < 0:
+            return pieces
+        pieces += start > reach
+        reach = max(reach, mine[at[nearest], 3])
+        at[nearest] += 1
+
+
+@kernel
+def _mark(
+    mine: Ints,
+    rows: Ints,
     corner: Ints,
     extent: Ints,
     planar: bool,
+    at: Ints,
     edges: Flags,
-    found: Ints,
+    patch: Patch,
+    places: Ints,
 ) -> int:
-    """Mark the edge voxels on the patch and in `edges`; list their places on the patch."""
-    line = extent[2]
-    plane = line * extent[1]
+    """Mark the edge voxels in `edges`; in a plane mark them on the patch and list them as well."""
     count = 0
     voxel = 0
-    for r in range(runs.shape[0]):
-        row = (runs[r, 0] - corner[0] + 1) * extent[1] + runs[r, 1] - corner[1] + 1
-        start = row * line + 1 - corner[2]
-        for at in range(start + runs[r, 2], start + runs[r, 3]):
-            inner = patch[at - 1] and patch[at + 1] and patch[at - line] and patch[at + line]
-            if inner and not planar:
-                inner = patch[at - plane] and patch[at + plane]
-            if not inner:
-                patch[at] = EDGE
-                edges[voxel] = True
-                found[count] = at
-                count += 1
-            voxel += 1
+    before = -1
+    for r in range(mine.shape[0]):
+        start, stop = mine[r, 2], mine[r, 3]
+        row = _row(mine[r], corner, extent, planar)
+        around = (row - 1, row + 1, row - extent[1], row + extent[1])
+        if row != before:
+            before = row
+            for j in range(2 if planar else 4):
+                at[j] = rows[around[j]]
+        edge, x = start, start + 1
+        while edge < stop:
+            inside, outside = _covered(mine, rows, around, planar, at, x, stop - 1)
+            for k in range(edge, inside):
+                edges[voxel + k - start] = True
+                if planar:
+                    places[count] = row * extent[2] + 1 - corner[2] + k
+                    patch[places[count]] = 1
+                    count += 1
+            edge = x = outside
+        voxel += stop - start
     return count
+
+
+@kernel
+def _covered(
+    mine: Ints,
+    rows: Ints,
+    around: tuple[int, int, int, int],
+    planar: bool,
+    at: Ints,
+    x: int,
+    stop: int,
+) -> tuple[int, int]:
+    """First stretch from x on, below stop, that the runs of all rows around cover."""
+    while x < stop:
+        low, high = x, stop
+        for j in range(2 if planar else 4):
+            end = rows[around[j] + 1]
+            while at[j] < end and mine[at[j], 3] <= x:
+                at[j] += 1
+            if at[j] == end:
+                return stop + 1, stop + 1
+            low = max(low, mine[at[j], 2])
+            high = min(high, mine[at[j], 3])
+        if low == x:
+            return low, high
+        x = low
+    return stop + 1, stop + 1
+
+
+@kernel
+def _perimeter_class(patch: Patch, at: int, line: int) -> int:
+    """Return 0, 1, 2 for edge pixels of weight 1, √2, (1 + √2)/2."""
+    sides = patch[at - 1] + patch[at + 1] + patch[at - line] + patch[at + line]
+    corners = patch[at - line - 1] + patch[at - line + 1]
+    corners += patch[at + line - 1] + patch[at + line + 1]
+    return int(CLASSES[sides, corners])

@@ -1,60 +1,116 @@
-"""Quantiles of each object's values: quartiles, median and median absolute deviation.
+"""Quantiles of an object's values: quartiles, median and median absolute deviation.
 
-In: one channel's values listed object by object. Out: one row an object. Values are sorted by the
-bytes of an integer key (radix): their distance from the smallest where they are whole numbers, as
-cameras give them, else the bits of the number. Bytes that are all equal cost no sorting.
+In: the values of one object. Out: four numbers, by linear interpolation between order statistics as
+``numpy.percentile``. Values are counted where that is cheaper than sorting them; both ways end in
+the same bits.
 """
 
+from typing import TypeAlias
+
 import numpy as np
-from numpy.typing import NDArray
 
 from voxelmill.kernels.jit import kernel
 from voxelmill.kernels.measure import Floats, Ints
-from voxelmill.kernels.measure_values import MAX, MIN, SUM
+from voxelmill.kernels.measure_sort import (
+    SIGN,
+    Counts,
+    Keys,
+    count,
+    countable,
+    longest,
+    radix_sort,
+    sort_keys,
+)
+from voxelmill.kernels.measure_values import MAX, MIN
 
-BYTE = np.uint64(8)
-LAST = np.uint64(255)
-SIGN = np.uint64(1 << 63)
-LARGEST_KEY = 2.0**52
-
-
-def quantiles(values: Floats, starts: Ints, known: Floats) -> Floats:
-    """Lower quartile, median, upper quartile and median absolute deviation of each object.
-
-    Linear interpolation between order statistics, as ``numpy.percentile``. `known` is what
-    ``statistics`` made of the same values.
-
-    Returns
-    -------
-    (n, 4) float64 array
-        NaN where an object has a NaN.
-    """
-    return _quantiles(values, starts, known)
+Scratch: TypeAlias = tuple[Counts, Keys, Keys, Floats]
 
 
 @kernel
-def _quantiles(values: Floats, starts: Ints, known: Floats) -> Floats:
-    n = starts.size - 1
-    out = np.empty((n, 4))
-    longest = 0
-    for i in range(n):
-        longest = max(longest, starts[i + 1] - starts[i])
-    keys = np.empty(longest, np.uint64)
-    spare = np.empty(longest, np.uint64)
-    ordered = np.empty(longest)
-    for i in range(n):
-        for q in range(4):
-            out[i, q] = np.nan
-        if np.isnan(known[i, SUM]):
-            continue
-        size = starts[i + 1] - starts[i]
-        mine = ordered[:size]
-        source = values[starts[i] : starts[i + 1]]
-        _sort(source, known[i, MIN], known[i, MAX], keys[:size], spare[:size], mine)
-        for q in range(3):
-            out[i, q] = _interpolate(mine, 0.25 * (q + 1))
-        out[i, 3] = _median_deviation(mine, out[i, 1])
-    return out
+def scratch(starts: Ints) -> Scratch:
+    """Memory for ``quantiles`` of any of the objects with these offsets."""
+    size = longest(starts)
+    counts = np.zeros(countable(size), np.int32)
+    return counts, np.empty(size, np.uint64), np.empty(size, np.uint64), np.empty(size)
+
+
+@kernel
+def quantiles(mine: Floats, known: Floats, whole: bool, room: Scratch, out: Floats) -> None:
+    """Fill in lower quartile, median, upper quartile and median absolute deviation.
+
+    Parameters
+    ----------
+    mine : (n,) float64 array
+        Values of one object, none of them NaN.
+    known : (5,) float64 array
+        What ``read`` made of them.
+    whole : bool
+        Whether they are known to be whole numbers.
+    room : Scratch
+        What ``scratch`` made.
+    out : (4,) float64 array
+        Takes the numbers.
+    """
+    counts, keys, spare, ordered = room
+    size = mine.size
+    if count(mine, known[MIN], known[MAX], whole, counts):
+        used = counts[: np.int64(known[MAX] - known[MIN]) + 1]
+        _walk(used, size, known[MIN], out)
+        used[:] = 0
+        return
+    ordered = ordered[:size]
+    _sort(mine, known[MIN], known[MAX], keys[:size], spare[:size], ordered)
+    for q in range(3):
+        out[q] = _interpolate(ordered, 0.25 * (q + 1))
+    out[3] = _median_deviation(ordered, out[1])
+
+
+@kernel
+def _walk(counts: Counts, size: int, least: float, out: Floats) -> None:
+    """Quantiles of counted values."""
+    at = 0
+    seen = counts[0]
+    for q in range(3):
+        place = (size - 1) * (0.25 * (q + 1))
+        while seen <= int(place):
+            at += 1
+            seen += counts[at]
+        after = at
+        if seen <= min(int(place) + 1, size - 1):
+            after += 1
+            while counts[after] == 0:
+                after += 1
+        part = place - int(place)
+        out[q] = (at + least) * (1.0 - part) + (after + least) * part
+    out[3] = _walk_outward(counts, size, out[1] - least)
+
+
+@kernel
+def _walk_outward(counts: Counts, size: int, median: float) -> float:
+    """Median distance from `median`, which is a place or half way between two."""
+    below = int(median)
+    above = below + 1
+    far = -0.5
+    seen = 0
+    if below == median:
+        far = 0.0
+        seen = counts[below]
+        below -= 1
+    place = (size - 1) * 0.5
+    found = 0.0
+    for last in range(2):
+        rank = min(int(place) + last, size - 1)
+        while seen <= rank:
+            far += 1.0
+            if below >= 0:
+                seen += counts[below]
+            if above < counts.size:
+                seen += counts[above]
+            below -= 1
+            above += 1
+        part = place - int(place)
+        found += far * (part if last else 1.0 - part)
+    return found
 
 
 @kernel
@@ -97,59 +153,12 @@ def _deviation(ordered: Floats, median: float, middle: int, rank: int) -> float:
 
 
 @kernel
-def _sort(
-    values: Floats,
-    least: float,
-    most: float,
-    keys: NDArray[np.uint64],
-    spare: NDArray[np.uint64],
-    out: Floats,
-) -> None:
-    used = np.uint64(0)
-    whole = most - least < LARGEST_KEY
-    if whole:
-        for i in range(values.size):
-            key = np.int64(values[i] - least)
-            keys[i] = key
-            used |= np.uint64(key)
-            whole &= key + least == values[i]
-    bits = values.view(np.uint64)
-    if not whole:
-        used = np.uint64(0)
-        for i in range(values.size):
-            keys[i] = bits[i] ^ SIGN if bits[i] < SIGN else ~bits[i]
-            used |= keys[i] ^ keys[0]
-    first = _radix_sort(keys, spare, used)
+def _sort(values: Floats, least: float, most: float, keys: Keys, spare: Keys, out: Floats) -> None:
+    whole, used = sort_keys(values, least, most, keys)
+    first, _ = radix_sort(keys, spare, used)
     sorted_bits = out.view(np.uint64)
     for i in range(values.size):
         if whole:
             out[i] = np.int64(first[i]) + least
         else:
             sorted_bits[i] = first[i] ^ SIGN if first[i] >= SIGN else ~first[i]
-
-
-@kernel
-def _radix_sort(
-    keys: NDArray[np.uint64], spare: NDArray[np.uint64], used: np.uint64
-) -> NDArray[np.uint64]:
-    """Sort by one byte after the other, least significant first, skipping those without a use."""
-    ends = np.empty(256, np.int64)
-    for byte in range(8):
-        shift = BYTE * np.uint64(byte)
-        if (used >> shift) & LAST == 0:
-            continue
-        for d in range(256):
-            ends[d] = 0
-        for key in keys:
-            ends[(key >> shift) & LAST] += 1
-        at = 0
-        for d in range(256):
-            count = ends[d]
-            ends[d] = at
-            at += count
-        for key in keys:
-            digit = (key >> shift) & LAST
-            spare[ends[digit]] = key
-            ends[digit] += 1
-        keys, spare = spare, keys
-    return keys

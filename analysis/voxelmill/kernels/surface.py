@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage as ndi
 
 from voxelmill.kernels.histogram import LARGEST
 from voxelmill.kernels.jit import kernel
@@ -39,6 +38,8 @@ def floor_surface(values: Int32, valid: Mask, counts: Index) -> Int32:
     """
     low = _by_tile(values, valid, counts, 20)
     size = tuple(min(3, c) for c in counts)
+    from scipy import ndimage as ndi  # most steps start without it
+
     return np.asarray(ndi.grey_opening(low, size=size, mode="nearest"), np.int32)
 
 

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -105,8 +104,10 @@ def _power_slope(plane: Floats) -> float:
     limit = min(height, width) // 8
     if limit < 4 or not np.isfinite(plane).all() or plane.min() == plane.max():
         return math.nan
-    half = scipy.fft.rfft(plane - plane.mean(), axis=1)[:, : limit + 1]
-    spectrum = scipy.fft.fft(half, axis=0)
+    from scipy import fft  # most steps start without it
+
+    half = fft.rfft(plane - plane.mean(), axis=1)[:, : limit + 1]
+    spectrum = fft.fft(half, axis=0)
     power = spectrum.real**2 + spectrum.imag**2
     rows = np.arange(limit)
     quadrants = power[rows, :limit] + power[height - 1 - rows, :limit]

@@ -15,7 +15,7 @@ from voxelmill.aggregation import Key, group_medians, group_rows, judge
 from voxelmill.batch import place_columns
 from voxelmill.config import Settings
 from voxelmill.ledger import write_json
-from voxelmill.objecttable import prefix
+from voxelmill.overframe import prefix
 from voxelmill.steps.gather import Gathered, channels_of, gather, read_plate_map
 from voxelmill.tables import numeric, read_table, units, write_table
 

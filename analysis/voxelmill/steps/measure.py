@@ -15,10 +15,12 @@ import numpy as np
 from voxelmill.blocks import Grid
 from voxelmill.config import Settings
 from voxelmill.ends import StoreTarget
+from voxelmill.features import check_features
 from voxelmill.ledger import digest, write_json
-from voxelmill.measurement import MeasureTask, Owners, measure_block
+from voxelmill.measurement import MeasureTask, measure_block
 from voxelmill.objectindex import Place, read_index
-from voxelmill.objecttable import Measured, ObjectTable, write_objects
+from voxelmill.objecttable import Measured, ObjectTable, related, write_objects
+from voxelmill.ownership import Owners
 from voxelmill.plugin import BadInput
 from voxelmill.stages import Frame
 from voxelmill.steps.work import Execution, Opened, Work, record, start
@@ -50,8 +52,8 @@ def measure(
             if o not in [u for u, _ in usable]
         }
         channels = list(dict.fromkeys(c for _, image in usable for c in image.channels))
-        for feature in work.settings.features if usable else ():
-            feature.check(channels)
+        if usable:
+            check_features(work.settings.features, channels)
         keys = {(o.item.path, t) for o, image in usable for t in range(image.shape[0])}
         owners, seams = _owners(work, usable, keys)
         tasks = {k: t for o, i in usable for k, t in _tasks(work, o, i, owners).items()}
@@ -112,9 +114,14 @@ def _tasks(
         for block, owned in owners[opened.item.path, t].blocks().items():
             name = f"{key}@{','.join(map(str, block))}"
             file = work.ledger.folder / f"{quote(name, safe='')}.measured"
-            features = tuple(work.settings.features)
             tasks[name] = MeasureTask(
-                frame, image.channels, features, tuple(owned), str(file), block[0 if z > 1 else 1]
+                frame=frame,
+                channels=image.channels,
+                features=tuple(work.settings.features),
+                owned=tuple(owned),
+                file=str(file),
+                slab=block[0 if z > 1 else 1],
+                parents={o.name: tuple(related(work.settings, o.name)) for o in owned},
             )
     return tasks
 

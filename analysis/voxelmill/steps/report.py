@@ -8,7 +8,7 @@ from typing import Any
 
 from voxelmill.config import Settings
 from voxelmill.ledger import write_json
-from voxelmill.objecttable import prefix
+from voxelmill.overframe import prefix
 from voxelmill.report import render
 from voxelmill.report.model import FieldRow, ReportData
 from voxelmill.steps.gather import Gathered, channels_of, gather, read_record

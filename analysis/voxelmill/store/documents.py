@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from zarr.storage import LocalStore
-
 from voxelmill.plugin import BadConfig, BadInput, OutputExists
 
 Version: TypeAlias = Literal["0.4", "0.5"]
@@ -31,15 +29,6 @@ def local_folder(root: str) -> Path:
     if "://" in root:
         raise BadConfig(f"{root}: a URL; OME-Zarr is written to folders only. Give a local path.")
     return Path(root)
-
-
-def local_store(folder: Path) -> LocalStore:
-    """Store of a folder; it replaces files atomically, but does not flush them to the disk.
-
-    A killed writer leaves at most a ``*.partial`` file, which no reader looks at. After a power cut
-    a file may be short: a shard's checksum then fails, which readers report as damage.
-    """
-    return LocalStore(folder)
 
 
 @contextmanager

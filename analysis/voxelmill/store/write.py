@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 from zarr.codecs import BloscCodec
+from zarr.storage import LocalStore
 
 from voxelmill.plugin import Array, BadInput, OutputExists
 from voxelmill.store.documents import (
@@ -22,7 +23,6 @@ from voxelmill.store.documents import (
     Version,
     check_axes,
     local_folder,
-    local_store,
     multiscales,
     write_group,
 )
@@ -142,6 +142,15 @@ def mean_pyramid(pixels: Array) -> list[Array]:
     return levels
 
 
+def _local_store(folder: Path) -> LocalStore:
+    """Store of a folder; it replaces files atomically, but does not flush them to the disk.
+
+    A killed writer leaves at most a ``*.partial`` file, which no reader looks at. After a power cut
+    a file may be short: a shard's checksum then fails, which readers report as damage.
+    """
+    return LocalStore(folder)
+
+
 def _halve(pixels: Array) -> Array:
     odd = [(0, 0)] * (pixels.ndim - 2) + [(0, n % 2) for n in pixels.shape[-2:]]
     padded = np.pad(pixels, odd, mode="edge") if any(n % 2 for n in pixels.shape[-2:]) else pixels
@@ -195,7 +204,7 @@ def _write_array(
         pairs = [(shard[i], pixels.shape[i], min(chunk[i], pixels.shape[i])) for i in keep]
         options["shards"] = tuple(min(max(s // c, 1), -(-n // c)) * c for s, n, c in pairs)
     array = zarr.create_array(
-        local_store(folder),
+        _local_store(folder),
         name=path,
         shape=shape,
         chunks=chunks,
