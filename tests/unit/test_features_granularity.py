@@ -51,7 +51,7 @@ def pooled(
 def oracle(
     labels: NDArray[np.int32],
     image: NDArray[Any],
-    length: int = 16,
+    steps: int = 16,
     background_px: int = 10,
     subsample: int = 1,
 ) -> NDArray[np.float64]:
@@ -65,10 +65,10 @@ def oracle(
         inside, values = pooled(inside, values, subsample)
         if labels.shape[0] == 1:
             inside, values = inside[0], values[0]
-        margin = length + background_px + 2
+        margin = steps + background_px + 2
         mask, pixels = np.pad(inside, margin).astype(int), np.pad(values, margin)
-        found = get_granularity(mask, pixels, 1, 1, background_px, length)
-        rows.append([found[f"Granularity_{i}"][0] for i in range(1, length + 1)])
+        found = get_granularity(mask, pixels, 1, 1, background_px, steps)
+        rows.append([found[f"Granularity_{i}"][0] for i in range(1, steps + 1)])
     return np.array(rows)
 
 
@@ -98,14 +98,14 @@ def test_backgrounds_agree_with_cp_measure(background_px: int) -> None:
 @pytest.mark.parametrize("background_px", [1, 2, 5])
 def test_volumes_agree_with_cp_measure(background_px: int) -> None:
     labels = volume()
-    found = check(labels, picture(labels), length=4, background_px=background_px)
+    found = check(labels, picture(labels), steps=4, background_px=background_px)
     assert (found[:, 1] > 0).any() == (background_px > 1)
 
 
 @pytest.mark.parametrize("subsample", [2, 3, 7])
 @pytest.mark.parametrize("name", ["nuclei", "one of each", "volume"])
 def test_subsampled_objects_agree_with_cp_measure(name: str, subsample: int) -> None:
-    how = {"length": 4, "background_px": 3, "subsample": subsample}
+    how = {"steps": 4, "background_px": 3, "subsample": subsample}
     check(SCENES[name], picture(SCENES[name]), **how)
 
 
@@ -140,7 +140,7 @@ def test_squares_are_counted_by_hand() -> None:
     image = np.full(labels.shape, 10, np.uint8)
     labels[0, 1:4, 1:4], labels[0, 1:6, 6:11], labels[0, 1, 15] = 1, 2, 3
     image[0, 3, 8] = 15
-    found = measure(labels, image, length=4)
+    found = measure(labels, image, steps=4)
     expected = [[0, 100, 0, 0], [100 * 5 / 255, 0, 100 * 250 / 255, 0], [100, 0, 0, 0]]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
@@ -149,7 +149,7 @@ def test_cubes_are_counted_by_hand() -> None:
     """An octahedron of radius 1 fits into 3 x 3 x 3 voxels and not into two planes."""
     labels = np.zeros((6, 6, 12), np.int32)
     labels[1:4, 1:4, 1:4], labels[1:3, 1:6, 6:11] = 1, 2
-    found = measure(labels, np.full(labels.shape, 7, np.uint16), length=3)
+    found = measure(labels, np.full(labels.shape, 7, np.uint16), steps=3)
     np.testing.assert_allclose(found, [[0, 100, 0], [100, 0, 0]], rtol=1e-12)
 
 
@@ -167,7 +167,7 @@ def test_a_flat_disc_is_background_and_a_smaller_one_is_not() -> None:
 
 
 def test_a_long_spectrum_removes_everything() -> None:
-    found = measure(NUCLEI_LABELS, NUCLEI, length=40)
+    found = measure(NUCLEI_LABELS, NUCLEI, steps=40)
     np.testing.assert_allclose(found.sum(axis=1), 100, rtol=1e-12)
     np.testing.assert_array_equal(found[:, :16], measure(NUCLEI_LABELS, NUCLEI))
 
@@ -213,7 +213,7 @@ def test_channels_that_no_column_needs_are_not_measured(monkeypatch: pytest.Monk
 
 
 def test_columns_come_in_image_order_and_channels_must_fit() -> None:
-    columns = Granularity(length=2).columns(["b", "a"])
+    columns = Granularity(steps=2).columns(["b", "a"])
     assert list(columns) == [f"Granularity_{i}_{c}" for c in "ba" for i in (1, 2)]
     assert list(Granularity().describe(["a"])) == list(Granularity().columns(["a"]))
     assert "3 cells" in Granularity(subsample=4).describe(["a"])["Granularity_3_a"]

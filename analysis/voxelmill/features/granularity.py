@@ -1,6 +1,6 @@
 """Granularity family: how much of each object's light lies in grains of each width.
 
-In: labels and channels. Out: `Granularity_<i>_<Channel>`, i = 1 … `length`, under CellProfiler's
+In: labels and channels. Out: `Granularity_<i>_<Channel>`, i = 1 … `steps`, under CellProfiler's
 names. CellProfiler samples, opens and reconstructs the whole image, so its values depend on where
 an object lies on the sampling grid, on its neighbours and on the image's size, none of which may
 matter here. So the definition is the family's own: CellProfiler's algorithm applied to each object
@@ -30,7 +30,7 @@ class Granularity(Feature):
         "CellProfiler 4 MeasureGranularity (Stirling et al. 2021, doi:10.1186/s12859-021-04344-9) "
         "on each object alone; component tree: Vincent 2000, Fundamenta Informaticae 41:57-90"
     )
-    length: int = Field(16, ge=1, le=256, description="openings, each wider by 1 px on all sides")
+    steps: int = Field(16, ge=1, le=256, description="openings, each wider by 1 px on all sides")
     background_px: int = Field(
         10, ge=1, le=100, description="radius of the disc (ball) whose opening is the background"
     )
@@ -39,7 +39,7 @@ class Granularity(Feature):
         ge=1,
         le=64,
         description="side, in px, of the square (in volumes cubic) cells that the object's pixels "
-        "are averaged in first, for grains wider than `length`; both lengths then count cells",
+        "are averaged in first, for grains wider than `steps`; both then count cells",
     )
 
     def columns(self, channels: Sequence[str]) -> dict[str, str]:
@@ -51,7 +51,7 @@ class Granularity(Feature):
         return {
             f"Granularity_{i}_{channel}": _definition(i, "px" if self.subsample == 1 else "cells")
             for channel in channels
-            for i in range(1, self.length + 1)
+            for i in range(1, self.steps + 1)
         }
 
     def __call__(
@@ -91,7 +91,7 @@ class Granularity(Feature):
             if chosen.keys().isdisjoint(names):
                 continue
             values = gather(pixels, objects.once(voxels))
-            table = spectra(values, objects, self.length, self.background_px, self.subsample)
+            table = spectra(values, objects, self.steps, self.background_px, self.subsample)
             found |= dict(zip(names, table.T, strict=True))
         return {name: found[name] for name in chosen}
 

@@ -11,6 +11,7 @@ from voxelmill.kernels.jit import kernel
 from voxelmill.kernels.measure import Flags, Floats, Ints, Objects
 from voxelmill.kernels.measure_outline import outlines
 from voxelmill.kernels.measure_quantiles import quantiles, scratch
+from voxelmill.kernels.measure_sort import longest
 from voxelmill.kernels.measure_values import (
     MAX,
     MEAN,
@@ -27,8 +28,14 @@ from voxelmill.plugin import Pixels
 
 EDGE, QUANTILES, MASS, BRIGHTEST, COLUMNS = 5, 10, 14, 17, 20
 """First columns of the groups in a row, and its length."""
-PASSES = ((STD, STD + 1), (EDGE, QUANTILES), (QUANTILES, MASS), (MASS, BRIGHTEST))
-"""Columns that each pass over the voxels makes; the last one makes the rest."""
+PASSES = (
+    (STD, STD + 1),
+    (EDGE, QUANTILES),
+    (QUANTILES, MASS),
+    (MASS, BRIGHTEST),
+    (BRIGHTEST, COLUMNS),
+)
+"""Columns (half-open) that each pass over the voxels makes, beside the one that reads them."""
 
 
 def brightness(objects: Objects, image: Pixels, wanted: Flags) -> Floats:
@@ -52,9 +59,9 @@ def brightness(objects: Objects, image: Pixels, wanted: Flags) -> Floats:
         likewise. NaN throughout where an object has a NaN, and where nothing was asked for.
     """
     out = np.full((objects.ids.size, COLUMNS), np.nan)
-    passes = np.array([wanted[a:b].any() for a, b in (*PASSES, (BRIGHTEST, COLUMNS))])
+    passes = tuple(bool(wanted[first:end].any()) for first, end in PASSES)
     flat = flattened(image)
-    edges = _no_edges(objects) if not passes[1] else objects.once(_edge_voxels)
+    edges = objects.once(_edge_voxels) if passes[1] else _no_edges(objects)
     buffer = np.empty(batch_voxels(objects))
     for rows, starts in batches(objects):
         values, known = read(flat, objects, rows, buffer)
@@ -91,30 +98,31 @@ def _measure(
     starts: Ints,
     where: tuple[Ints, Ints, Ints],
     edges: tuple[Ints, Ints],
-    passes: Flags,
+    passes: tuple[bool, ...],
     whole: bool,
     out: Floats,
 ) -> None:
     runs, first, low = where
     places, edge_first = edges
+    deviations, rims, spread, mass, peak = passes
     room = scratch(starts)
-    rim = np.empty(starts[-1])
+    rim = np.empty(longest(starts))
     for i in range(starts.size - 1):
         if np.isnan(out[i, SUM]):
             continue
         mine = values[starts[i] : starts[i + 1]]
         known = out[i, :EDGE]
-        if passes[0] and not passes[3]:
+        if deviations and not mass:
             deviate(mine, known)
-        if passes[1]:
+        if rims:
             edge = _pick(mine, places[edge_first[i] : edge_first[i + 1]], rim)
             add_up(edge, out[i, EDGE:QUANTILES])
             deviate(edge, out[i, EDGE:QUANTILES])
-        if passes[2]:
+        if spread:
             quantiles(mine, known, whole, room, out[i, QUANTILES:MASS])
-        if passes[3]:
+        if mass:
             _centre(mine, runs[first[i] : first[i + 1]], low[i], known, out[i, MASS:BRIGHTEST])
-        if passes[4]:
+        if peak:
             _brightest(mine, known[MAX], runs[first[i] :], low[i], out[i, BRIGHTEST:])
 
 

@@ -215,7 +215,7 @@ def _covered(
                 return stop + 1, stop + 1
             low = max(low, mine[at[j], 2])
             high = min(high, mine[at[j], 3])
-        if low == x:
+        if low < high:
             return low, high
         x = low
     return stop + 1, stop + 1
