@@ -4,6 +4,8 @@ Every plugin is run on a small made-up field; numba keeps what it compiles on di
 the first job that needs it otherwise, in each of the jobs that start together.
 """
 
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 
 from pydantic import ValidationError
@@ -18,22 +20,34 @@ from voxelmill.synthetic import nuclei_image
 
 SPACING = (1.0, 0.65, 0.65)
 ARGUMENTS = {"diameter_um": 12.0, "seeds": "nuclei"}
+GROUPS: Mapping[str, Callable[[], Mapping[str, object]]] = {
+    "segmenters": segmenters,
+    "features": features,
+    "metrics": metrics,
+}
 
 
 def main() -> None:
-    """Run every plugin in 2-D on 16-bit pixels."""
+    """Run every plugin in 2-D on 16-bit pixels, on all cores."""
+    kinds = [(group, kind) for group, found in GROUPS.items() for kind in found()]
+    with ProcessPoolExecutor() as pool:
+        list(pool.map(_run, *zip(*kinds, strict=True)))
+
+
+def _run(group: str, kind: str) -> None:
     pixels, labels = nuclei_image((1, 200, 200), 12, 18.0, 0)
-    for cls in segmenters().values():
+    if group == "segmenters":
+        cls = segmenters()[kind]
         needed = {k: v for k, v in ARGUMENTS.items() if k in cls.model_fields}
         # Somebody else's plugin may need settings that are not known here.
         with suppress(ValidationError):
             _segment(cls.model_validate(needed), pixels, labels)
-    for family in features().values():
-        family()(labels, {"DNA": pixels, "AGP": pixels}, SPACING)
-    for metric in metrics().values():
-        metric()(pixels, SPACING)
-    ids, _ = extents(runs(labels), labels.shape[1])
-    keep(labels, ids[:1])
+        ids, _ = extents(runs(labels), labels.shape[1])
+        keep(labels, ids[:1])
+    elif group == "features":
+        features()[kind]()(labels, {"DNA": pixels, "AGP": pixels}, SPACING)
+    else:
+        metrics()[kind]()(pixels, SPACING)
 
 
 def _segment(segmenter: Segmenter, pixels: Pixels, labels: Labels) -> None:
