@@ -86,7 +86,7 @@ def differences(folder: Path = DATA) -> tuple[int, list[Difference]]:
     rows = ours["ObjectNumber"] - 1
     found = []
     for column in table:
-        if column not in ours or np.isnan(ours[column]).all():
+        if column == "ObjectNumber" or column not in ours or np.isnan(ours[column]).all():
             continue
         mine, theirs = _in_its_units(column, ours[column]), table[column][rows]
         size = np.maximum(np.abs(theirs), np.finfo(float).tiny)

@@ -121,13 +121,14 @@ def _measure_set(
     alone = keep(around[inner], owned.ids)
     near = {c: np.ascontiguousarray(p[inner]) for c, p in image.items()}
     families = [f for f in task.features if not f.reach()]
-    table = measure_objects(alone, near, families, spacing, owned.box.start)
+    with indexed(alone):
+        table = measure_objects(alone, near, families, spacing, owned.box.start)
+        for name in task.parents.get(owned.name, ()):
+            others = frame.target.read(name, frame.t, owned.box)
+            table[PARENT + name] = parents_of(alone, others)
     if wide := [f for f in task.features if f.reach()]:
         contiguous = {c: np.ascontiguousarray(p) for c, p in image.items()}
         found = measure_objects(around, contiguous, wide, spacing, box.start)
         rows = np.searchsorted(found.pop("ObjectNumber"), owned.ids)
         table |= {column: values[rows] for column, values in found.items()}
-    for name in task.parents.get(owned.name, ()):
-        others = frame.target.read(name, frame.t, owned.box)
-        table[PARENT + name] = parents_of(alone, others)
     return table

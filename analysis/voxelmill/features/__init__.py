@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from voxelmill.plugin import Array, BadConfig, Labels, Pixels, Plugin, Spacing, discover
+from voxelmill.plugin import Array, BadConfig, BadInput, Labels, Pixels, Plugin, Spacing, discover
 
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
@@ -127,6 +127,22 @@ class Feature(Plugin):
             Every column of ``chosen`` but the ``frame_columns``, in ascending label order.
         """
         raise NotImplementedError
+
+
+def check_shapes(labels: Labels, image: Mapping[str, Pixels]) -> None:
+    """Refuse pixels that are not of the labels' shape.
+
+    Raises
+    ------
+    BadInput
+        Names the first such channel.
+    """
+    for channel, pixels in image.items():
+        if pixels.shape != labels.shape:
+            raise BadInput(
+                f"channel '{channel}': shape {pixels.shape}; the labels have {labels.shape}. "
+                "Measure objects on the image that they were segmented on."
+            )
 
 
 def check_features(families: Sequence[Feature], channels: Sequence[str]) -> None:

@@ -16,10 +16,10 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from voxelmill.features import Feature
+from voxelmill.features import Feature, check_shapes
 from voxelmill.kernels.measure import index_objects
 from voxelmill.kernels.measure_colocalization import colocalization
-from voxelmill.plugin import Array, BadConfig, BadInput, Labels, Pixels, Spacing
+from voxelmill.plugin import Array, BadConfig, Labels, Pixels, Spacing
 
 MEASURES: tuple[tuple[str, int, str], ...] = (
     ("Correlation", 0, "Pearson's correlation of {a} and {b}; NaN if one of them is flat"),
@@ -91,12 +91,7 @@ class Colocalization(Feature):
         BadInput
             A channel's shape is not that of the labels.
         """
-        for channel, pixels in image.items():
-            if pixels.shape != labels.shape:
-                raise BadInput(
-                    f"channel '{channel}': shape {pixels.shape}; the labels have {labels.shape}. "
-                    "Measure objects on the image that they were segmented on."
-                )
+        check_shapes(labels, image)
         chosen = self.chosen(list(image))
         if not chosen:
             return {}

@@ -14,11 +14,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from voxelmill.features import Feature
+from voxelmill.features import Feature, check_shapes
 from voxelmill.kernels.measure import index_objects
 from voxelmill.kernels.measure_granularity import spectra
 from voxelmill.kernels.measure_values import gather, voxels
-from voxelmill.plugin import Array, BadInput, Labels, Pixels, Spacing
+from voxelmill.plugin import Array, Labels, Pixels, Spacing
 
 
 class Granularity(Feature):
@@ -78,15 +78,11 @@ class Granularity(Feature):
         BadInput
             A channel's shape is not that of the labels.
         """
+        check_shapes(labels, image)
         objects = index_objects(labels)
         chosen = self.chosen(list(image))
         found: dict[str, Array] = {}
         for channel, pixels in image.items():
-            if pixels.shape != labels.shape:
-                raise BadInput(
-                    f"channel '{channel}': shape {pixels.shape}; the labels have {labels.shape}. "
-                    "Measure objects on the image that they were segmented on."
-                )
             names = self.columns([channel])
             if chosen.keys().isdisjoint(names):
                 continue

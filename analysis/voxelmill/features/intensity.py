@@ -12,11 +12,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from voxelmill.features import Feature
+from voxelmill.features import Feature, check_shapes
 from voxelmill.kernels.measure import Floats, Objects, index_objects, to_grid
 from voxelmill.kernels.measure_intensity import brightness
 from voxelmill.kernels.measure_moments import centroids, power_sums
-from voxelmill.plugin import Array, BadInput, Labels, Pixels, Spacing
+from voxelmill.plugin import Array, Labels, Pixels, Spacing
 
 AXES = ("Z", "Y", "X")
 MEASURES: Mapping[str, tuple[str, str]] = {
@@ -109,15 +109,11 @@ class Intensity(Feature):
         BadInput
             A channel's shape is not that of the labels.
         """
+        check_shapes(labels, image)
         objects = index_objects(labels)
         chosen = self.chosen(list(image))
         found: dict[str, Array] = {}
         for channel, pixels in image.items():
-            if pixels.shape != labels.shape:
-                raise BadInput(
-                    f"channel '{channel}': shape {pixels.shape}; the labels have {labels.shape}. "
-                    "Measure objects on the image that they were segmented on."
-                )
             wanted = {name for name in _table() if f"{name}_{channel}" in chosen}
             if wanted:
                 measured = _measure(objects, pixels, wanted)

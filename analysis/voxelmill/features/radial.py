@@ -13,13 +13,13 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from voxelmill.features import Feature
+from voxelmill.features import Feature, check_shapes
 from voxelmill.kernels.measure import index_objects
 from voxelmill.kernels.measure_radial import sectors
 from voxelmill.kernels.measure_radial_edge import edge_squares
 from voxelmill.kernels.measure_radial_sums import MEASURES, ring_shares
 from voxelmill.kernels.measure_values import gather, voxels
-from voxelmill.plugin import Array, BadInput, Labels, Pixels, Spacing
+from voxelmill.plugin import Array, Labels, Pixels, Spacing
 
 TEXTS: Mapping[str, str] = {
     "FracAtD": "share of the object's summed intensity that lies in the ring; planes only",
@@ -86,12 +86,7 @@ class Radial(Feature):
         objects = index_objects(labels)
         wanted = self.chosen(list(image))
         channels = [c for c in image if wanted.keys() & self.columns([c]).keys()]
-        for channel in channels:
-            if image[channel].shape != labels.shape:
-                raise BadInput(
-                    f"channel '{channel}': shape {image[channel].shape}; the labels have "
-                    f"{labels.shape}. Measure objects on the image that they were segmented on."
-                )
+        check_shapes(labels, {channel: image[channel] for channel in channels})
         found = dict.fromkeys(wanted, np.full(objects.ids.size, np.nan))
         if channels and objects.planar:
             flat = objects.once(voxels)

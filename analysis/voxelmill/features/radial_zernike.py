@@ -12,13 +12,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from voxelmill.features import Feature
+from voxelmill.features import Feature, check_shapes
 from voxelmill.kernels.measure import Floats, Objects, index_objects
 from voxelmill.kernels.measure_circle import enclosing_circles
 from voxelmill.kernels.measure_radial_phase import phases
 from voxelmill.kernels.measure_values import gather, voxels
 from voxelmill.kernels.measure_zernike import ORDERS, zernike_sums
-from voxelmill.plugin import Array, BadInput, Labels, Pixels, Spacing
+from voxelmill.plugin import Array, Labels, Pixels, Spacing
 
 MAGNITUDE, PHASE = "ZernikeMagnitude", "ZernikePhase"
 
@@ -77,12 +77,7 @@ class RadialZernike(Feature):
         objects = index_objects(labels)
         wanted = self.chosen(list(image))
         channels = [c for c in image if wanted.keys() & self.columns([c]).keys()]
-        for channel in channels:
-            if image[channel].shape != labels.shape:
-                raise BadInput(
-                    f"channel '{channel}': shape {image[channel].shape}; the labels have "
-                    f"{labels.shape}. Measure objects on the image that they were segmented on."
-                )
+        check_shapes(labels, {channel: image[channel] for channel in channels})
         found = dict.fromkeys(wanted, np.full(objects.ids.size, np.nan))
         if objects.planar:
             for channel in channels:

@@ -18,11 +18,11 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from voxelmill.features import Feature
+from voxelmill.features import Feature, check_shapes
 from voxelmill.kernels.measure import Objects, index_objects
 from voxelmill.kernels.measure_texture import grey_table, textures
 from voxelmill.kernels.measure_values import gather, voxels
-from voxelmill.plugin import Array, BadInput, Index, Labels, Pixels, Spacing
+from voxelmill.plugin import Array, Index, Labels, Pixels, Spacing
 
 MEASURES: Mapping[str, tuple[str, str]] = {
     "AngularSecondMoment": ("1", "sum of the squared shares of the pairs (a, b)"),
@@ -127,15 +127,11 @@ class Texture(Feature):
         BadInput
             A channel's shape is not that of the labels.
         """
+        check_shapes(labels, image)
         chosen = self.chosen(list(image))
         objects = index_objects(labels)
         found: dict[str, Array] = {}
         for channel, pixels in image.items():
-            if pixels.shape != labels.shape:
-                raise BadInput(
-                    f"channel '{channel}': shape {pixels.shape}; the labels have {labels.shape}. "
-                    "Measure objects on the image that they were segmented on."
-                )
             if not chosen.keys().isdisjoint(self._table([channel])):
                 found |= self._measure(objects, channel, pixels, chosen)
         undefined = np.full(objects.ids.size, np.nan)
