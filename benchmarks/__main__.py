@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from benchmarks.plate_table import plate_table
 from benchmarks.timing import Row, markdown, table
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -25,14 +26,12 @@ HEADLINES = (
     "files of labels",
     "features, ",
     "texture, ",
-    "plate of ",
     "peak memory of the driver, segment (watershed), 2 threads",
     "peak memory of the worker, segment (watershed)",
 )
 """How the names of the rows begin that the README shows."""
-MARKS = "<!-- bench -->\n", "<!-- /bench -->"
 TOPICS = ("accuracy", "segmentation", "components", "overhead", "limits", "labels", "reading",
-          "features", "pipeline", "memory", "mosaic", "chaos")  # fmt: skip
+          "features", "features_memory", "pipeline", "memory", "mosaic", "chaos")  # fmt: skip
 
 
 def run(topic: str) -> list[Row]:
@@ -50,25 +49,30 @@ def merged(kept: list[dict[str, Any]], rows: list[Row]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def quotes(rows: list[Row]) -> dict[Path, str]:
-    """What each document quotes."""
+def quotes(rows: list[Row]) -> dict[tuple[Path, str], str]:
+    """What each document quotes between which marks."""
     heads = [row for row in rows if row.name.startswith(HEADLINES)]
-    return {ROOT / "README.md": markdown(heads), ROOT / "docs" / "benchmarks.md": markdown(rows)}
+    readme = ROOT / "README.md"
+    return {
+        (readme, "bench"): markdown(heads),
+        (readme, "plate"): plate_table(rows),
+        (ROOT / "docs" / "benchmarks.md", "bench"): markdown(rows),
+    }
 
 
-def quoted(text: str) -> tuple[str, str, str]:
-    """A document before, between and after the marks."""
-    before, _, rest = text.partition(MARKS[0])
-    table_, _, after = rest.partition(MARKS[1])
-    return before, table_, after
+def quoted(text: str, mark: str) -> tuple[str, str, str]:
+    """A document before, between and after the marks, which stay with what is around."""
+    first, last = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
+    before, _, rest = text.partition(first)
+    table_, _, after = rest.partition(last)
+    return before + first, table_, last + after
 
 
 def rewrite(rows: list[Row]) -> None:
     """Put the rows into the documents."""
-    for path, shown in quotes(rows).items():
-        before, _, after = quoted(path.read_text(encoding="utf-8"))
-        text = "".join((before, MARKS[0], shown, "\n", MARKS[1], after))
-        path.write_text(text, encoding="utf-8")
+    for (path, mark), shown in quotes(rows).items():
+        before, _, after = quoted(path.read_text(encoding="utf-8"), mark)
+        path.write_text(f"{before}{shown}\n{after}", encoding="utf-8")
 
 
 def main() -> None:

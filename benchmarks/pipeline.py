@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 MUST, AIM = {"shape + intensity": 6.0, "all families": 1.5}, {"shape + intensity": 12.0,
                                                               "all families": 4.0}  # fmt: skip
 TERABYTES, USED_BYTES, WEEK_S = 100, 2, 7 * 24 * 3600
+START = "Snakemake and start"
 STEPS = ("scan", "qc", "segment", "measure", "aggregate", "report", "check")
 CONFIG = """
 datasets: plate.tsv
@@ -69,26 +71,28 @@ class Seen:
     def _note(self, pid: int, folder: Path, text: list[str]) -> None:
         words = (folder / "cmdline").read_bytes().decode().split("\0")
         self.cpu[pid] = (int(text[11]) + int(text[12])) * TICK_S
-        self.peak[pid] = memory(status(folder.name), "VmHWM")
+        self.peak[pid] = max(self.peak.get(pid, 0), memory(status(folder.name), "VmHWM"))
         named = [w for w in words[1:4] if w in STEPS]
         # One that has ended but is not yet waited for has no command any more.
         if any(words):
-            self.step[pid] = named[0] if named else "Snakemake and start"
+            self.step[pid] = named[0] if named else START
 
-    def by_step(self) -> dict[str, float]:
-        """Processor seconds by step."""
-        found: dict[str, float] = defaultdict(float)
+    def by_step(self) -> dict[str, tuple[float, int]]:
+        """Processor seconds, and the largest peak of a process in bytes, by step."""
+        found: dict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
         for pid, seconds in self.cpu.items():
-            found[self.step.get(pid, "Snakemake and start")] += seconds
+            name = self.step.get(pid, START)
+            before, peak = found[name]
+            found[name] = before + seconds, max(peak, self.peak[pid])
         return found
 
 
-def run(folder: Path, what: str, families: str) -> tuple[float, int, Seen]:
-    """Run one configuration; processor seconds, largest peak in bytes, and the processes seen."""
+def run(folder: Path, what: str, families: str) -> tuple[float, float, Seen]:
+    """Run one configuration; processor seconds, elapsed seconds, and the processes seen."""
     config = folder / f"{what.replace(' ', '')}.yaml"
     config.write_text(CONFIG.format(results=config.stem, families=families))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seen, ended = Seen(), threading.Event()
+    seen, ended, start = Seen(), threading.Event(), time.perf_counter()
     command = [sys.executable, "-m", "voxelmill", "run", "--cores", "2", config.name]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
@@ -100,13 +104,14 @@ def run(folder: Path, what: str, families: str) -> tuple[float, int, Seen]:
         watcher = threading.Thread(target=watch)
         watcher.start()
         code = process.wait()
+        elapsed = time.perf_counter() - start
         ended.set()
         watcher.join()
     if code:
         raise RuntimeError(f"{what}: exit code {code}; {(folder / 'log').read_text()[-2000:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return used, max(seen.peak.values()), seen
+    return used, elapsed, seen
 
 
 def measure(wells: int = WELLS) -> list[Row]:
@@ -127,22 +132,24 @@ def measure(wells: int = WELLS) -> list[Row]:
         return rows
 
 
-def _rows(wells: int, what: str, used: float, peak: int, seen: Seen) -> list[Row]:
+def _rows(wells: int, what: str, used: float, elapsed: float, seen: Seen) -> list[Row]:
     pixels = wells * FIELDS * USED * SIZE * SIZE / 1e6
     head = f"plate of {wells * FIELDS} fields x {USED} channels ({pixels:.0f} Mpx), {what}"
+    cores = TERABYTES * 1e6 / USED_BYTES / (pixels / used) / WEEK_S
     rows = [
         Row(head, round(pixels / used, 2), None, None, "Mpx/cpu-s", None, MUST[what], AIM[what]),
-        Row(f"{head}: peak memory of a process", round(peak / 2**20), None, None, "MiB",
-            None, None, None),
-    ]  # fmt: skip
-    cores = TERABYTES * 1e6 / USED_BYTES / (pixels / used) / WEEK_S
-    rows.append(Row(f"{head}: cores for {TERABYTES} TB a week of uint16", round(cores, 1), None,
-                    None, "cores", None, None, None))  # fmt: skip
-    for step, seconds in seen.by_step().items():
+        _row(f"{head}: elapsed, 2 cores", elapsed, "s"),
+        _row(f"{head}: cores for {TERABYTES} TB a week of uint16", cores, "cores"),
+    ]
+    for step, (seconds, peak) in seen.by_step().items():
         if seconds > 0.5:
-            rate = round(pixels / seconds, 2)
-            rows.append(Row(f"{head}: {step}", rate, None, None, "Mpx/cpu-s", None, None, None))
+            rows.append(_row(f"{head}: {step}", pixels / seconds, "Mpx/cpu-s"))
+            rows.append(_row(f"{head}: {step}, peak memory of a process", peak / 2**20, "MiB"))
     return rows
+
+
+def _row(name: str, value: float, unit: str) -> Row:
+    return Row(name, round(value, 1), None, None, unit, None, None, None)
 
 
 if __name__ == "__main__":

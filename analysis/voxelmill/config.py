@@ -100,7 +100,7 @@ class Blocks(Model):
 class Batches(Model):
     """How many images one Snakemake job processes."""
 
-    images: int = Field(default=24, ge=1, description="Most images in one batch.")
+    images: int = Field(default=48, ge=1, description="Most images in one batch.")
 
 
 class Compute(Model):

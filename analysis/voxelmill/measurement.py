@@ -40,6 +40,8 @@ class MeasureTask:
     """Row of blocks (of a volume: layer) it belongs to: ids rise, nearly, from slab to slab."""
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Object set → sets in which each of its objects has a parent."""
+    alone: bool = False
+    """The frame is one block: no other one wants the chunks that this one decodes."""
 
 
 def measure_objects(
@@ -72,15 +74,18 @@ def measure_objects(
     channels = list(image)
     table: dict[str, Array] = {"ObjectNumber": present(labels)}
     with indexed(labels) as objects:
+        waiting = False
         for feature in features:
             values = feature(labels, image, spacing_um)
             positions = feature.positions(channels)
             late = feature.frame_columns(channels)
             for column in feature.chosen(channels):
-                if column not in late:
-                    shift = origin[positions[column]] if column in positions else 0
-                    table[column] = values[column] + shift if shift else values[column]
-        if any(set(f.frame_columns(channels)) & set(f.chosen(channels)) for f in features):
+                if column in late:
+                    waiting = True
+                    continue
+                shift = origin[positions[column]] if column in positions else 0
+                table[column] = values[column] + shift if shift else values[column]
+        if waiting:
             table[CENTRE] = _centres(objects) + np.asarray(origin)
     return table
 
@@ -100,7 +105,8 @@ def measure_block(task: MeasureTask) -> int:
     z, y, x = frame.source.shape[2:]
     boxes = [o.box.grow((reach,) * 3, Box((0, 0, 0), (z, y, x))) for o in task.owned]
     bounds = union(boxes)
-    pixels = frame.source.read(frame.t, range(len(task.channels)), bounds)
+    shared = (0, 0, 0) if task.alone else None
+    pixels = frame.source.read(frame.t, range(len(task.channels)), bounds, shared)
     saved: dict[str, Array] = {}
     for owned, box in zip(task.owned, boxes, strict=True):
         part = box.within(bounds).slices

@@ -13,7 +13,8 @@ process is what it always holds, plus what one task holds at most for each task 
     measure  box of a block's objects: channels, labels, the features' temporaries
     qc       tile of one channel and the metrics' temporaries
 
-None of these grows with the image. `benchmarks/memory.py` compares with what the kernel counted.
+None of these grows with the image; a driver with worker processes holds the objects of a row of
+blocks besides. `benchmarks/memory.py` compares with what the kernel counted.
 """
 
 from collections.abc import Mapping
@@ -33,11 +34,13 @@ from voxelmill.store.cache import BUDGET_BYTES
 from voxelmill.store.label_layout import label_shards
 
 MIB = 2**20
-DRIVER, WORKER, THREADS = 300 * MIB, 250 * MIB, 240 * MIB
+DRIVER, WORKER, THREADS = 150 * MIB, 210 * MIB, 190 * MIB
 """Libraries and compiled kernels, measured: a driver with worker processes, such a worker, and a
 driver whose own threads do the work."""
-LOADING = 310 * MIB
+LOADING = 290 * MIB
 """What that driver holds for a moment while it loads them."""
+ROW = 5 * MIB // 2
+"""What a driver with worker processes holds of each block of a row: the objects found there."""
 TASK = 1000
 """Bytes that a driver keeps of a block: its task and its line in the ledger."""
 LABEL = np.dtype(np.int32).itemsize
@@ -146,7 +149,8 @@ def need(
     if not compute.processes:
         working = THREADS + cache + kept + max(parts[s] for s in one)
         return Need(max(LOADING, working), 0, 0, parts)
-    return Need(DRIVER + kept, WORKER + cache + max(one.values()), workers, parts)
+    driver = DRIVER + _row(extent, blocks) * ROW + kept
+    return Need(driver, WORKER + cache + max(one.values()), workers, parts)
 
 
 def tasks(extent: Extent, settings: Settings, blocks: Blocks) -> dict[str, int]:
@@ -166,6 +170,17 @@ def tasks(extent: Extent, settings: Settings, blocks: Blocks) -> dict[str, int]:
         "measure": frames * grid,
         "qc": frames,
     }
+
+
+def _row(extent: Extent, blocks: Blocks) -> int:
+    """Blocks whose objects are listed at a time: a row, of a volume a layer."""
+    _, y, x = Grid(extent.space, _core(blocks)).counts
+    return x if extent.space[0] == 1 else y * x
+
+
+def whole(extent: Extent, blocks: Blocks) -> bool:
+    """Whether an image is one block."""
+    return _grid(extent, blocks) == 1
 
 
 def _grid(extent: Extent, blocks: Blocks) -> int:

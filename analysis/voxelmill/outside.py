@@ -8,11 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from voxelmill.blocks import Box
 from voxelmill.layout import Layout
+from voxelmill.stitch import groups
 from voxelmill.store.labels import read_labels
 from voxelmill.store.open import open_image
 from voxelmill.tables import read_table
@@ -72,8 +71,7 @@ def excused(one: NDArray[np.int32], other: NDArray[np.int32], left: Ints, right:
     seen = (one > 0) | (other > 0)
     pairs = np.unique(np.stack([one[seen], other[seen] + n]), axis=1).astype(np.int64)
     real = (pairs[0] > 0) & (pairs[1] > n)
-    edges = (np.ones(real.sum(), bool), (pairs[0, real], pairs[1, real]))
-    count, group = connected_components(coo_array(edges, (size, size)), directed=False)
+    count, group = groups(pairs[:, real].T, size)
     # An object that is the same in both is in one pair; any other in several or with background.
     links = np.bincount(group[np.where(pairs[0] > 0, pairs[0], pairs[1])], minlength=count)
     lone = np.where(pairs[1] == n, pairs[0], pairs[1])[~real]

@@ -61,7 +61,8 @@ def slabs_of(source: Source) -> list[Box]:
 def survey(source: Source, t: int, channel: int, slab: Box) -> Pixels:
     """Pool one slab: (z, y, x) in the image's dtype."""
     cell = factors(_spatial(source), source.spacing_um)
-    return pool(source.read(t, (channel,), slab)[0], cell)
+    pixels = source.read(t, (channel,), slab)[0]
+    return pixels if cell == (1, 1, 1) else pool(pixels, cell)
 
 
 def assemble(source: Source, parts: Sequence[Pixels]) -> tuple[Pixels, Spacing]:
@@ -69,11 +70,13 @@ def assemble(source: Source, parts: Sequence[Pixels]) -> tuple[Pixels, Spacing]:
     shape = _spatial(source)
     cell = factors(shape, source.spacing_um)
     z, y, x = (n // c for n, c in zip(shape, cell, strict=True))
+    dz, dy, dx = (s * c for s, c in zip(source.spacing_um, cell, strict=True))
+    if len(parts) == 1:
+        return parts[0][None], (dz, dy, dx)
     whole = np.empty((1, z, y, x), parts[0].dtype)
     for slab, part in zip(slabs_of(source), parts, strict=True):
         (a, b, _) = (s // c for s, c in zip(slab.start, cell, strict=True))
         whole[0, a : a + part.shape[0], b : b + part.shape[1]] = part
-    dz, dy, dx = (s * c for s, c in zip(source.spacing_um, cell, strict=True))
     return whole, (dz, dy, dx)
 
 

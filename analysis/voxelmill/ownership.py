@@ -34,14 +34,14 @@ class Owners:
     """
 
     def __init__(self, grid: Grid) -> None:
-        self._grid = grid
+        self.grid = grid
         self._ids: dict[tuple[Index, str], list[Ints]] = {}
         self._boxes: dict[tuple[Index, str], Box] = {}
 
     def add(self, name: str, rows: NDArray[np.int64]) -> None:
         """Take rows of `INDEX_COLUMNS`, (n, 11), of one object set; ids rise from call to call."""
-        place = rows[:, 1:4] // np.asarray(self._grid.size)
-        flat = np.ravel_multi_index(tuple(place.T), self._grid.counts)
+        place = rows[:, 1:4] // np.asarray(self.grid.size)
+        flat = np.ravel_multi_index(tuple(place.T), self.grid.counts)
         order = np.argsort(flat, kind="stable")
         for mine in np.split(order, np.flatnonzero(np.diff(flat[order])) + 1):
             if not mine.size:
@@ -55,7 +55,7 @@ class Owners:
         """What each block owns, in raster order; blocks that own nothing are left out."""
         found: dict[Index, list[Owned]] = {}
         for (block, name), parts in self._ids.items():
-            box = _thick(self._boxes[block, name], self._grid.shape[0])
+            box = _thick(self._boxes[block, name], self.grid.shape[0])
             ids = np.concatenate(parts).astype(np.int64)
             found.setdefault(block, []).append(Owned(name, ids, box))
         return dict(sorted(found.items()))

@@ -4,10 +4,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
-
 
 class Progress:
     """Shows stages on stderr if it is a terminal and `show` is set."""
@@ -21,6 +17,11 @@ class Progress:
         if not self._show or total == done:
             yield lambda: None
             return
+        # Jobs, which nobody looks at, start without it.
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
         columns = (
             TextColumn("{task.description:<28}"),
             BarColumn(),

@@ -1,8 +1,9 @@
 """Arrays in scratch files: what tasks leave on disk for later tasks of the same step.
 
-One file holds several named arrays, each compressed on its own, so that a reader takes what it
-needs. A file is there whole or not at all. The header is JSON, not numpy's: numpy reads its own
-with ``ast``, which fails at random in threads of CPython before 3.11.5 (gh-106905).
+One file holds several named arrays, each compressed on its own where that saves space, so that a
+reader takes what it needs. A file is there whole or not at all. The header is JSON, not numpy's:
+numpy reads its own with ``ast``, which fails at random in threads of CPython before 3.11.5
+(gh-106905).
 
     VMS1 | length of header | header: name → dtype, shape, pieces (offset, bytes, crc) | pieces
 """
@@ -23,6 +24,8 @@ LZ4: Any = imagecodecs  # its stubs do not know that it takes any buffer
 MAGIC = b"VMS1"
 PIECE = 1 << 26
 """Bytes compressed at once; LZ4 takes less than 2 GiB."""
+SMALL = 1 << 12
+"""Bytes of an array below which compressing costs more time than it saves."""
 
 Header: TypeAlias = dict[str, dict[str, Any]]
 
@@ -40,7 +43,7 @@ def save(path: Path, **arrays: Array) -> None:
         flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         places = []
         for start in range(0, flat.size, PIECE):
-            piece = bytes(LZ4.lz4_encode(flat[start : start + PIECE]))
+            piece = _packed(flat[start : start + PIECE])
             places.append((offset, len(piece), zlib.crc32(piece)))
             pieces.append(piece)
             offset += len(piece)
@@ -51,6 +54,12 @@ def save(path: Path, **arrays: Array) -> None:
     with part.open("wb") as file:
         file.writelines([MAGIC, len(text).to_bytes(4, "little"), text, *pieces])
     part.replace(path)
+
+
+def _packed(plain: Array) -> bytes:
+    """Compressed bytes; the plain ones where that saves nothing: as many as there were."""
+    packed = bytes(LZ4.lz4_encode(plain)) if plain.size >= SMALL else b""
+    return packed if 0 < len(packed) < plain.size else plain.tobytes()
 
 
 def load(path: Path, *names: str) -> list[Array]:
@@ -90,5 +99,8 @@ def _array(file: int, base: int, entry: Mapping[str, Any]) -> Array:
         if len(piece) != size or zlib.crc32(piece) != crc:
             raise ValueError("checksum does not match")
         out = flat[number * PIECE : (number + 1) * PIECE]
-        LZ4.lz4_decode(piece, out=out)
+        if size == out.size:
+            out[:] = np.frombuffer(piece, np.uint8)
+        else:
+            LZ4.lz4_decode(piece, out=out)
     return array

@@ -14,8 +14,6 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from voxelmill.kernels.overlaps import meetings, sizes
 from voxelmill.kernels.runs import Runs
@@ -123,16 +121,26 @@ def number(first: Ints, pairs: Ints) -> tuple[Ints, int]:
     n = first.size
     if not n:
         return np.zeros(0, np.int64), 0
-    ones = np.ones(len(pairs), np.int8)
-    graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    count, group = connected_components(graph, directed=False)
+    count, group = groups(pairs, n)
     if count > MAX_OBJECTS:
         raise BadInput(f"{count} objects in one image; allowed: {MAX_OBJECTS} (int32 labels)")
     earliest = np.full(count, np.iinfo(np.int64).max)
     np.minimum.at(earliest, group, first)
     rank = np.empty(count, np.int64)
     rank[np.argsort(earliest, kind="stable")] = np.arange(1, count + 1)
-    return rank[group], int(count)
+    return rank[group], count
+
+
+def groups(pairs: Ints, n: int) -> tuple[int, Ints]:
+    """Count the groups that `pairs` (m, 2) make of `n` nodes; also give the group of each node."""
+    if not len(pairs):
+        return n, np.arange(n)
+    from scipy.sparse import coo_array  # images of one block do without
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (n, n))
+    count, group = connected_components(graph, directed=False)
+    return int(count), np.asarray(group)
 
 
 def offsets(counts: Sequence[int]) -> Ints:

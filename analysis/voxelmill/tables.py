@@ -118,10 +118,26 @@ class TableWriter:
 
 
 def _array(values: Any) -> Any:  # noqa: ANN401 - anything that Arrow takes
-    text = not isinstance(values, np.ndarray) and all(
-        v is None or isinstance(v, str) for v in values
-    )
-    return pa.array(values, pa.string() if text else None)
+    """Arrow array, made of buffers: `pyarrow.array` imports pandas where it is installed."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        bits = values.dtype.kind == "b"
+        data: Any = np.packbits(values, bitorder="little") if bits else np.ascontiguousarray(values)
+        kind = pa.from_numpy_dtype(values.dtype)
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(data)])
+    if not isinstance(values, np.ndarray) and all(v is None or isinstance(v, str) for v in values):
+        return _text(list(values))
+    return pa.array(values)
+
+
+def _text(values: Sequence[str | None]) -> Any:  # noqa: ANN401 - Arrow array
+    encoded = [(value or "").encode() for value in values]
+    offsets: Any = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    known = np.array([value is not None for value in values], bool)
+    bits: Any = np.packbits(known, bitorder="little")
+    valid = None if known.all() else pa.py_buffer(bits)
+    buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
 def read_table(
@@ -171,12 +187,22 @@ def read_groups(path: Path) -> Iterator[dict[str, Any]]:
         ) from None
 
 
-def _values(column: Any) -> Any:  # noqa: ANN401 - array or list
-    if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
-        return column.to_numpy()
-    if pa.types.is_integer(column.type) and column.null_count == 0:
-        return column.to_numpy()
+def _values(column: Any) -> Any:  # noqa: ANN401 - Arrow column to array or list
+    kind = column.type
+    if pa.types.is_boolean(kind) and column.null_count == 0:
+        return _numbers(column.cast(pa.uint8())).astype(bool)
+    if pa.types.is_floating(kind):
+        return _numbers(column.fill_null(np.nan) if column.null_count else column)
+    if pa.types.is_integer(kind) and column.null_count == 0:
+        return _numbers(column)
     return column.to_pylist()
+
+
+def _numbers(column: Any) -> NDArray[Any]:  # noqa: ANN401 - Arrow column
+    """Copy of a column without nulls; `to_numpy` imports pandas where it is installed."""
+    if not len(column):
+        return np.empty(0, column.type.to_pandas_dtype())
+    return np.concatenate([np.from_dlpack(chunk) for chunk in column.chunks])
 
 
 def units(path: Path) -> dict[str, str]:

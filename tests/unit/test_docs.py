@@ -84,8 +84,9 @@ def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
 
 def test_the_documents_quote_what_the_benchmarks_printed() -> None:
     kept = json.loads(RESULTS.read_text(encoding="utf-8"))
-    for path, table in quotes([Row(**row) for row in kept]).items():
-        assert quoted(path.read_text(encoding="utf-8"))[1] == table + "\n", path.name
+    for (path, mark), table in quotes([Row(**row) for row in kept]).items():
+        assert "|" in table
+        assert quoted(path.read_text(encoding="utf-8"), mark)[1] == table + "\n", path.name
 
 
 def test_the_documented_configuration_is_valid() -> None:

@@ -1,6 +1,8 @@
 """The import direction of the package, as tables; each rule is shown to be able to fail."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -13,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "analysis" / "voxelmill"
 LAYERS = (
     # A part of the package imports from its own row and the rows below. "*": what no row names.
     ("__init__", "__main__", "cli"),
-    ("steps",),
+    ("steps", "warm"),
     ("api",),
     ("*",),
     ("segmenters", "features", "qc"),
@@ -30,7 +32,7 @@ ONLY = {
     "xarray": ("api",),
     "snakemake": (),
 }
-LAZY = ("torch", "cellpose", "matplotlib")  # heavy: imported inside functions
+LAZY = ("numba", "torch", "cellpose", "matplotlib")  # heavy: imported inside functions
 PLUGIN_SEES = ("plugin", "kernels")  # and its own contract: the __init__ and _shared parts
 
 
@@ -151,7 +153,7 @@ SOUND = {
     "blocks.py": "from voxelmill.plugin import Index",
     "plugin.py": "import numpy",
     "kernels/__init__.py": "",
-    "kernels/flood.py": "import numba",
+    "kernels/flood.py": "def f():\n    import numba",
     "segmenters/__init__.py": "from voxelmill.plugin import Plugin",
     "segmenters/a.py": "from voxelmill.segmenters import Segmenter\nfrom ..kernels import flood",
     "segmenters/_sized.py": "from voxelmill.plugin import Index",
@@ -207,3 +209,12 @@ def test_each_rule_can_fail(tmp_path: Path, file: str, text: str, broken: str) -
     found = violations(tree(tmp_path, changes))
     assert found
     assert any(broken in line for line in found), found
+
+
+def test_commands_that_only_read_records_load_no_heavy_library() -> None:
+    """Snakemake's own process, in every cluster job, is one of them."""
+    heavy = "numba", "scipy", "pandas", "zarr", "dask", "rich", "matplotlib"
+    steps = "prepare, aggregate, report, check"
+    code = f"import sys, voxelmill.cli; from voxelmill.steps import {steps}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert [name for name in heavy if name in done.stdout.split()] == []

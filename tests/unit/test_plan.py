@@ -103,7 +103,7 @@ def test_need_does_not_grow_with_the_image() -> None:
         slide = load.need(SLIDE, step)
         field = load.need(replace(SLIDE, shape=(1, 2, 1, 10_000, 10_000)), step)
         assert slide.worker <= 1.02 * field.worker
-        assert slide.driver <= 1.15 * field.driver
+        assert slide.total <= 1.15 * field.total
 
 
 def test_a_refusal_takes_no_longer_for_a_larger_image() -> None:

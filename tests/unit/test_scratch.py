@@ -34,8 +34,27 @@ def test_arrays_come_back_as_they_were(
     assert [p.name for p in path.parent.iterdir()] == ["a.block"], "no part file stays"
 
 
-def test_large_arrays_are_cut_into_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "PIECE", 1000)
+@pytest.mark.parametrize(
+    ("array", "most"),
+    [
+        (np.zeros(1 << 16), 5000),
+        (np.random.default_rng(0).bytes(1 << 16), (1 << 16) + 200),
+        (np.arange(100), 1000),
+    ],
+    ids=["compresses", "does not", "is small"],
+)
+def test_no_file_is_larger_than_its_arrays(tmp_path: Path, array: object, most: int) -> None:
+    plain = np.frombuffer(array, np.uint8) if isinstance(array, bytes) else np.asarray(array)
+    save(tmp_path / "a", x=plain)
+    np.testing.assert_array_equal(load(tmp_path / "a", "x")[0], plain)
+    assert (tmp_path / "a").stat().st_size < most
+
+
+@pytest.mark.parametrize("piece", [1000, 5000])
+def test_large_arrays_are_cut_into_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(scratch, "PIECE", piece)
     array = np.arange(3333, dtype=np.int64)
     save(tmp_path / "a", x=array)
     np.testing.assert_array_equal(load(tmp_path / "a", "x")[0], array)

@@ -24,6 +24,7 @@ from voxelmill.plugin import (
     StoreUnavailable,
 )
 from voxelmill.store import inventory, label_layout, open_image
+from voxelmill.store.label_document import array_document
 from voxelmill.store.label_layout import halved, label_levels, label_shards
 from voxelmill.store.labels import (
     create_labels,
@@ -32,6 +33,7 @@ from voxelmill.store.labels import (
     write_coarse_labels,
     write_labels,
 )
+from voxelmill.store.shard_file import LOST, ZSTD_LEVEL
 
 
 def files_of(folder: Path) -> dict[str, str]:
@@ -336,3 +338,30 @@ def test_refusals(tmp_path: Path) -> None:
         write(Box((0, 0, 0), (1, 60, 60)), labels - 1)
     with pytest.raises(BadConfig, match="URL"):
         read_labels("s3://b/x", "", "nuclei", 0, Box((0, 0, 0), (1, 1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("axes", "times", "shape"),
+    [("yx", 1, (1, 1080, 1080)), ("tyx", 3, (1, 70, 5000)), ("tzyx", 2, (40, 700, 300))],
+)
+def test_metadata_are_the_bytes_that_zarr_would_write(
+    axes: str, times: int, shape: tuple[int, int, int]
+) -> None:
+    for level in label_levels(shape, None):
+        lengths = [
+            {"t": n, **dict(zip("zyx", along, strict=True))}
+            for n, along in ((times, level.shape), (1, level.chunk), (1, level.shard))
+        ]
+        whole, chunks, shards = (tuple(of[a] for a in axes) for of in lengths)
+        files: dict[str, zarr.core.buffer.Buffer] = {}
+        zarr.create_array(
+            zarr.storage.MemoryStore(files),
+            shape=whole,
+            chunks=chunks,
+            shards=shards,
+            dtype="int32",
+            fill_value=LOST,
+            compressors=zarr.codecs.ZstdCodec(level=ZSTD_LEVEL),
+            dimension_names=list(axes),
+        )
+        assert array_document(axes, times, level) == files["zarr.json"].to_bytes()

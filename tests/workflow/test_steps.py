@@ -16,6 +16,7 @@ from voxelmill.steps.report import report
 from voxelmill.steps.scan import scan
 from voxelmill.steps.segment import segment
 from voxelmill.steps.work import Execution
+from voxelmill.store.cache import chunk_cache
 from voxelmill.store.write import Channel, write_image
 from voxelmill.synthetic import nuclei_image
 from voxelmill.tables import read_table
@@ -83,6 +84,13 @@ def test_every_time_point_has_its_own_ids() -> None:
         ids = nuclei["Metadata_ObjectNumber"][nuclei["Metadata_Timepoint"] == t]
         assert ids.size > 3
         assert np.array_equal(ids, np.arange(1, ids.size + 1))
+
+
+def test_no_chunk_of_an_image_of_one_block_is_kept() -> None:
+    image, _ = nuclei_image((1, 90, 90), 8, 14.0, 1)
+    before = chunk_cache().bytes
+    run(two_channels(image), "cyx")
+    assert chunk_cache().bytes == before, "no other block wants it"
 
 
 def test_check_refuses_tables_of_labels_that_were_replaced() -> None:

@@ -1,6 +1,5 @@
 """Which labels there are, where each of them lies, and arrays that hold only some of them."""
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -118,13 +117,13 @@ def keep(labels: Labels, ids: Ints) -> Labels:
 
 @kernel
 def _keep(labels: Labels, ids: Ints, kept: Labels) -> None:
-    label, wanted = nb.int64(0), False
+    label, wanted = np.int64(0), False
     for i in range(labels.size):
-        value = nb.int64(labels[i])
+        value = np.int64(labels[i])
         if value == 0:
             continue
         if value != label:
             row = np.searchsorted(ids, value)
-            label, wanted = value, row < ids.size and ids[row] == value
+            label, wanted = value, bool(row < ids.size and ids[row] == value)
         if wanted:
             kept[i] = labels[i]

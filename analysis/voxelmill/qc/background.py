@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from voxelmill.kernels.measure import Floats, Ints
-from voxelmill.kernels.measure_quality import grey_levels, middle_plane, percentile
+from voxelmill.kernels.measure_quality import at_rank, grey_levels, middle_plane, percentile
 from voxelmill.plugin import Array, Pixels, Spacing
 from voxelmill.qc import Metric
 
@@ -108,16 +108,10 @@ def _unevenness(image: Pixels) -> float:
         return math.nan
     rows = np.linspace(0, plane.shape[0], TILES + 1).astype(int)
     columns = np.linspace(0, plane.shape[1], TILES + 1).astype(int)
-    dark = [
-        _tile_percentile(plane[rows[i] : rows[i + 1], columns[j] : columns[j + 1]])
-        for i in range(TILES)
-        for j in range(TILES)
-    ]
+    dark = []
+    for i in range(TILES):
+        for j in range(TILES):
+            tile = plane[rows[i] : rows[i + 1], columns[j] : columns[j + 1]]
+            dark.append(at_rank(tile, tile.size * TILE_PERCENTILE // 100))
     middle = float(np.median(dark))
     return float((max(dark) - min(dark)) / middle) if middle > 0 else math.nan
-
-
-def _tile_percentile(tile: Floats) -> float:
-    flat = tile.reshape(-1)
-    place = flat.size * TILE_PERCENTILE // 100
-    return float(np.partition(flat, place)[place])

@@ -20,7 +20,7 @@ from voxelmill.kernels.measure_quality import (
     block_contrast,
     block_means,
     middle_plane,
-    noise_map,
+    noise_means,
 )
 from voxelmill.plugin import Array, Pixels, Spacing
 from voxelmill.qc import Metric
@@ -66,11 +66,10 @@ class Empty(Metric):
         plane = middle_plane(image)
         if min(plane.shape) < 3 * BLOCK:
             return {NOISE: math.nan, STRUCTURED: math.nan}
-        found = noise_map(plane)
-        noise = float(found.mean())
+        noise, local = noise_means(plane, BLOCK)
         least = ROUNDING if image.dtype.kind in "iu" else 0.0
         contrast = np.abs(block_contrast(block_means(plane, BLOCK))).max(axis=0)
-        floor = np.maximum(_around(found, contrast.shape), max(noise, least))
+        floor = np.maximum(_around(local, contrast.shape), max(noise, least))
         above = contrast > self.min_deviations * SECOND_DIFFERENCE * floor / BLOCK
         share = math.nan if math.isnan(noise) else 100 * float(above.mean())
         return {NOISE: max(noise, least), STRUCTURED: share}
@@ -84,7 +83,7 @@ class Empty(Metric):
 def _around(noise: Floats, shape: tuple[int, ...]) -> Floats:
     """Mean noise of each block and its four neighbours: where it is clipped, it is not even."""
     rows, columns = shape
-    means = np.pad(block_means(noise, BLOCK), ((0, 1), (0, 1)), mode="edge")
+    means = np.pad(noise, ((0, 1), (0, 1)), mode="edge")
     means = means[: rows + 2, : columns + 2]
     cross: Floats = means[1:-1, 1:-1] + means[:-2, 1:-1] + means[2:, 1:-1]
     cross += means[1:-1, :-2] + means[1:-1, 2:]

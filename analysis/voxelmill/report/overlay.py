@@ -86,14 +86,26 @@ def composite(pixels: Array, limits: Sequence[Limits], colours: Sequence[Colour]
     -------
     (y, x, 3) uint8 array
     """
-    out = np.zeros((*pixels.shape[1:], 3), np.float32)
-    for plane, (low, high), colour in zip(pixels, limits, colours, strict=True):
-        finite = np.nan_to_num(plane.astype(np.float32), nan=low, posinf=high, neginf=low)
-        shown = np.clip((finite - low) / (high - low), 0, 1) ** GAMMA
-        out += shown[..., None] * np.asarray(colour, np.float32)
+    out = np.zeros((3, *pixels.shape[1:]), np.float32)
+    for plane, limit, colour in zip(pixels, limits, colours, strict=True):
+        shown = _shown(plane, limit)
+        for component, share in zip(out, colour, strict=True):
+            if share:
+                component += shown * np.float32(share)
     # Scaled by its brightest component a saturated pixel keeps its hue; clipped it goes white.
-    out *= 255 / np.maximum(out.max(axis=-1, keepdims=True), 255)
-    return np.rint(out).astype(np.uint8)
+    out *= 255 / np.maximum(out.max(axis=0), 255)
+    return np.stack(list(np.rint(out).astype(np.uint8)), axis=-1)
+
+
+def _shown(plane: Array, limits: Limits) -> NDArray[np.float32]:
+    """Display values, 0 at the lower and 1 at the upper limit."""
+    if plane.dtype in (np.uint8, np.uint16):
+        every = np.arange(np.iinfo(plane.dtype).max + 1, dtype=np.float32)
+        return _shown(every, limits)[plane]
+    low, high = limits
+    finite = np.nan_to_num(plane.astype(np.float32), nan=low, posinf=high, neginf=low)
+    shown: NDArray[np.float32] = np.clip((finite - low) / (high - low), 0, 1) ** GAMMA
+    return shown
 
 
 def outlines(

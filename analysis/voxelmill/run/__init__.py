@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from voxelmill.config import Compute
 from voxelmill.disk import full
 from voxelmill.ledger import Ledger
-from voxelmill.machine import give_back
+from voxelmill.machine import give_back, reuse
 from voxelmill.plugin import BlocksFailed
 from voxelmill.progress import Progress
 from voxelmill.run.crew import Crew, CrewLostError
@@ -122,10 +122,13 @@ def _next(kept: bool) -> str:
 
 
 @contextmanager
-def pool(compute: Compute, workers: int, progress: Progress) -> Iterator[Pool]:
-    """Start workers for one step, or connect to the scheduler at ``compute.address``."""
+def pool(compute: Compute, workers: int, progress: Progress, alike: bool = False) -> Iterator[Pool]:
+    """Start workers for one step, or connect to the scheduler at ``compute.address``.
+
+    Tasks that are `alike` in what they need have freed memory kept for the next one.
+    """
     end_with_the_run()
-    give_back()
+    (reuse if alike else give_back)()
     with gather(compute, workers) as crew:
         yield Pool(crew, progress)
 

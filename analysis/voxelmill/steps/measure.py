@@ -111,7 +111,8 @@ def _tasks(
     for t in range(image.shape[0]):
         key = f"{opened.item.path}@{t}"
         frame = Frame(key, work.source(image), target, t)
-        for block, owned in owners[opened.item.path, t].blocks().items():
+        mine = owners[opened.item.path, t]
+        for block, owned in mine.blocks().items():
             name = f"{key}@{','.join(map(str, block))}"
             file = work.ledger.folder / f"{quote(name, safe='')}.measured"
             tasks[name] = MeasureTask(
@@ -122,6 +123,7 @@ def _tasks(
                 file=str(file),
                 slab=block[0 if z > 1 else 1],
                 parents={o.name: tuple(related(work.settings, o.name)) for o in owned},
+                alone=len(mine.grid) == 1,
             )
     return tasks
 

@@ -19,6 +19,7 @@ from voxelmill.config import Blocks, Compute, Settings
 from voxelmill.ends import StoreSource
 from voxelmill.layout import Layout
 from voxelmill.ledger import Ledger
+from voxelmill.need import whole
 from voxelmill.plan import Load, advice
 from voxelmill.plugin import BadConfig, BadInput, StoreUnavailable
 from voxelmill.progress import Progress
@@ -123,7 +124,8 @@ def start(
         "version": __version__,
         "before": before,
     }
-    with pool(execution.compute, execution.workers, Progress()) as workers:
+    alike = all(whole(extent, execution.blocks) for extent in extents.values())
+    with pool(execution.compute, execution.workers, Progress(), alike) as workers:
         tasks = {i.path: (batch.url, i, settings.sparse) for i in batch.items}
         opened = workers.run(f"{step}: open", open_item, tasks)
         images = tuple(

@@ -29,6 +29,7 @@ from voxelmill.store.documents import (
     write_group,
 )
 from voxelmill.store.label_arrays import LabelArrays, Tally, Written
+from voxelmill.store.label_document import array_document
 from voxelmill.store.label_layout import label_levels, label_shards
 
 
@@ -80,9 +81,6 @@ def create_labels(
         folder /= part
         write_group(folder, "0.5")
     write_group(folder / "labels", "0.5", {"labels": list(names)})
-    # Brings zarr along, which takes longer to import than a batch of QC to compute.
-    from voxelmill.store.label_document import array_document
-
     scales = multiscales(
         own_axes, spacing_um, [p.factor for p in plan], "0.5", name=name, method="nearest"
     )
