@@ -49,7 +49,7 @@ class Case:
         spacing = self._source.spacing_um
         watershed = segmenters()["watershed"].model_validate({"diameter_px": DIAMETER})
         self._segmenter = watershed.sized(spacing)
-        whole, coarse = overview(self._source, 0, 0)
+        whole, coarse = overview(self._source, 0, (0,))
         self._fitted = self._segmenter.fit(whole, coarse)
         z, y, x = self._source.shape[2:]
         self._grid = Grid((z, y, x), (64, BLOCK, BLOCK), self._fitted.halo(spacing))
@@ -57,14 +57,15 @@ class Case:
 
     def bare(self) -> None:
         """Call the kernels on every box; only the calls count, in `bare_s`."""
-        whole, coarse = overview(self._source, 0, 0)
+        whole, coarse = overview(self._source, 0, (0,))
         start = time.perf_counter()
         self._segmenter.fit(whole, coarse)
         spent = time.perf_counter() - start
         for block in self._grid:
             image = self._source.read(0, (0,), block.read)
             start = time.perf_counter()
-            self._fitted.at(block.read.start)(image, self._source.spacing_um)
+            here = self._fitted.at(block.read.start, self._grid.shape)
+            here(image, self._source.spacing_um)
             spent += time.perf_counter() - start
         self.bare_s.append(spent)
 
@@ -82,7 +83,7 @@ class Case:
             pool(Compute(), workers, Progress(show=False)) as crew,
         ):
             result = Engine(crew, ledger, Blocks(size=BLOCK)).segment(
-                [frame], {"nuclei": spec}, ["nuclei"], {frame.key: {"nuclei": 0}}
+                [frame], {"nuclei": spec}, ["nuclei"], {frame.key: {"nuclei": (0,)}}
             )
             ledger.discard()
         return result.found[frame.key, "nuclei"].objects.count

@@ -64,7 +64,7 @@ def recipe(
 
 def ours(image: Pixels) -> Labels:
     """Segment (1, 1, y, x) with the default `watershed`: overview, fit and call."""
-    seen, spacing = overview(ArraySource(image[None], SPACING), 0, 0)
+    seen, spacing = overview(ArraySource(image[None], SPACING), 0, (0,))
     return Watershed(diameter_um=DIAMETER).fit(seen, spacing)(image, SPACING)
 
 

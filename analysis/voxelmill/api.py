@@ -114,8 +114,11 @@ def segment(
         refuses.
     """
     channels = _values(array, "tczyx").shape[1]
-    if channels != 1:
-        raise BadInput(f"segment: {channels} channels; allowed: 1. Pick one: image.sel(c='DNA')")
+    if not 1 <= channels <= (most := segmenter.most_channels):
+        allowed = "1" if most == 1 else f"1 to {most}"
+        raise BadInput(
+            f"segment: {channels} channels; allowed: {allowed}. Pick one: image.sel(c='DNA')"
+        )
     if segmenter.keeps_ids != (seeds is not None):
         given = "no seeds" if seeds is None else "seeds"
         wanted = "labels to grow from" if segmenter.keeps_ids else "none for this segmenter"
@@ -131,7 +134,7 @@ def segment(
     with _engine(Path(folder.name), block, workers) as (engine, _):
         if seeds is not None:
             _check(engine.adopt(frames, names[1], _labels(seeds, source, Path(folder.name))))
-        chosen = {f.key: {MADE: 0} for f in frames}
+        chosen = {f.key: {MADE: range(channels)} for f in frames}
         result = engine.segment(frames, {MADE: spec}, [MADE], chosen)
         _check(result)
         counts = tuple(result.found[f.key, MADE].objects.count for f in frames)

@@ -31,10 +31,13 @@ class Model(BaseModel):
 
 
 class Segmented(Model):
-    """Objects found in one channel."""
+    """Objects found in one channel, or in several together."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
-    channel: str = Field(description="Channel name as in `voxelmill inspect`, or its index.")
+    channel: str | tuple[str, ...] = Field(
+        description="Channel name as in `voxelmill inspect`, or its index; a list of them where "
+        "the segmenter takes several."
+    )
     segmenter: AnySegmenter
     halo_px: int = Field(
         default=0,
@@ -42,6 +45,18 @@ class Segmented(Model):
         description="Least context of a block along y and x (along z as far in µm), for objects "
         "longer than the segmenter expects; the report says when it is needed.",
     )
+
+    @model_validator(mode="after")
+    def _not_too_many_channels(self) -> Self:
+        most, given = self.segmenter.most_channels, len(self.channels)
+        if not 1 <= given <= most:
+            raise ValueError(f"{given} channels; this segmenter takes 1 to {most}")
+        return self
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channel, or all of them."""
+        return (self.channel,) if isinstance(self.channel, str) else self.channel
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -173,10 +188,20 @@ class Settings(Model):
         except CycleError as error:
             raise ValueError(f"objects: {' → '.join(error.args[1])} need each other") from None
 
+    def prepared(self) -> Self:
+        """Make every segmenter ready for a run, before any job starts; see the contract."""
+        objects = {
+            name: spec.model_copy(update={"segmenter": spec.segmenter.prepared()})
+            if isinstance(spec, Segmented)
+            else spec
+            for name, spec in self.objects.items()
+        }
+        return self.model_copy(update={"objects": objects})
+
     def channels(self) -> list[str]:
         """Channels that segmentation reads, each once."""
-        found = (s.channel for s in self.objects.values() if isinstance(s, Segmented))
-        return list(dict.fromkeys(found))
+        found = (s.channels for s in self.objects.values() if isinstance(s, Segmented))
+        return list(dict.fromkeys(c for channels in found for c in channels))
 
     def part(self, step: str) -> dict[str, Any]:
         """Return the settings that change what `step` computes, as JSON values."""

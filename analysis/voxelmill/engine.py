@@ -87,7 +87,7 @@ class Engine:
         frames: Sequence[Frame],
         objects: Mapping[str, ObjectSet],
         order: Iterable[str],
-        channels: Mapping[str, Mapping[str, int]],
+        channels: Mapping[str, Mapping[str, Sequence[int]]],
     ) -> Result:
         """Segment every object set of every frame.
 
@@ -99,7 +99,7 @@ class Engine:
         order : iterable of str
             Object sets, each after those it needs.
         channels : mapping
-            Channel index by frame key and object set.
+            Channel indices by frame key and object set.
 
         Returns
         -------
@@ -121,9 +121,13 @@ class Engine:
         return self._result
 
     def _segment(
-        self, frames: Sequence[Frame], name: str, spec: Segmented, channel: Mapping[str, int]
+        self,
+        frames: Sequence[Frame],
+        name: str,
+        spec: Segmented,
+        channels: Mapping[str, Sequence[int]],
     ) -> None:
-        tasks = [self._task(f, name, channel[f.key], spec.segmenter) for f in frames]
+        tasks = [self._task(f, name, channels[f.key], spec.segmenter) for f in frames]
         kind = type(spec.segmenter)
         tasks = [self._with_halo(t, spec.halo_px) for t in self._fit(f"{name}: fit", tasks, kind)]
         tasks = self._each_block(f"{name}: segment", stages.segment, tasks)
@@ -160,7 +164,7 @@ class Engine:
         self, frames: Sequence[Frame], name: str, function: Callable[..., str], *more: object
     ) -> None:
         """Make an object set of labels that have their ids, shard by shard."""
-        tasks = [self._task(f, name, 0, Segmenter()) for f in frames]
+        tasks = [self._task(f, name, (), Segmenter()) for f in frames]
         for task, digest in self._write(name, tasks, function, *more):
             objects = list_objects(task, task.frame.target.shards, numbered=False)
             self._found(task, objects, digest)
@@ -182,10 +186,11 @@ class Engine:
             fitted, objects, task.grid.halo, digest
         )
 
-    def _task(self, frame: Frame, name: str, channel: int, segmenter: Segmenter) -> Task:
+    def _task(self, frame: Frame, name: str, channels: Sequence[int], segmenter: Segmenter) -> Task:
         size = (self._blocks.depth, self._blocks.size, self._blocks.size)
         folder = self._ledger.folder / name / quote(frame.key, safe="@")
-        return Task(frame, name, channel, segmenter, Grid(_spatial(frame), size), str(folder))
+        grid = Grid(_spatial(frame), size)
+        return Task(frame, name, tuple(channels), segmenter, grid, str(folder))
 
     def _with_halo(self, task: Task, least: int) -> Task:
         """Same task with the halo of its segmenter, which may follow from what was fitted."""

@@ -7,7 +7,8 @@ process is what it always holds, plus what one task holds at most for each task 
 
     look     slab of the image, of which the overview is made
     fit      the overview and the segmenter's temporaries
-    segment  core + halo: pixels, seeds and the segmenter's temporaries (`Segmenter.voxel_bytes`)
+    segment  core + halo: pixels, seeds and the segmenter's temporaries (`Segmenter.voxel_bytes`,
+             `base_bytes`)
     pair     overlaps of two blocks
     write    a shard's part of the pyramid and its encoded chunks
     measure  box of a block's objects: channels, labels, the features' temporaries
@@ -217,8 +218,13 @@ def _slab(extent: Extent) -> int:
     return min(prod(extent.space), max(SLAB_VOXELS, deep * cell[1] * width))
 
 
-def _look(extent: Extent, _settings: Settings, _blocks: Blocks) -> int:
-    return _slab(extent) * extent.voxel
+def _look(extent: Extent, settings: Settings, _blocks: Blocks) -> int:
+    return _slab(extent) * extent.voxel * _channels(settings)
+
+
+def _channels(settings: Settings) -> int:
+    """Most channels that one object set is made of."""
+    return max((len(spec.channels) for spec in _segmented(settings)), default=1)
 
 
 def _fit(extent: Extent, settings: Settings, _blocks: Blocks) -> int:
@@ -227,7 +233,8 @@ def _fit(extent: Extent, settings: Settings, _blocks: Blocks) -> int:
     temporary = max((s.segmenter.voxel_bytes for s in _segmented(settings)), default=0.0)
     whole = prod(extent.space)
     looked = whole if _slab(extent) == whole else 0
-    return int(looked * extent.voxel + seen * (2 * extent.voxel + temporary))
+    voxel = extent.voxel * _channels(settings)
+    return int(looked * voxel + seen * (2 * voxel + temporary))
 
 
 def _segment(extent: Extent, settings: Settings, blocks: Blocks) -> int:
@@ -235,7 +242,9 @@ def _segment(extent: Extent, settings: Settings, blocks: Blocks) -> int:
     for spec in _segmented(settings):
         box = prod(read_box(extent, blocks, _halo(extent, spec)))
         seeds = LABEL if spec.segmenter.keeps_ids else 0
-        most = max(most, box * (extent.voxel + seeds + spec.segmenter.voxel_bytes))
+        pixels = extent.voxel * len(spec.channels)
+        whole = box * (pixels + seeds + spec.segmenter.voxel_bytes) + spec.segmenter.base_bytes
+        most = max(most, whole)
     return int(most)
 
 

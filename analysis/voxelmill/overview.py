@@ -58,11 +58,11 @@ def slabs_of(source: Source) -> list[Box]:
     ]
 
 
-def survey(source: Source, t: int, channel: int, slab: Box) -> Pixels:
-    """Pool one slab: (z, y, x) in the image's dtype."""
+def survey(source: Source, t: int, channels: Sequence[int], slab: Box) -> Pixels:
+    """Pool one slab: (c, z, y, x) in the image's dtype."""
     cell = factors(_spatial(source), source.spacing_um)
-    pixels = source.read(t, (channel,), slab)[0]
-    return pixels if cell == (1, 1, 1) else pool(pixels, cell)
+    pixels = source.read(t, channels, slab)
+    return pixels if cell == (1, 1, 1) else np.stack([pool(p, cell) for p in pixels])
 
 
 def assemble(source: Source, parts: Sequence[Pixels]) -> tuple[Pixels, Spacing]:
@@ -72,25 +72,25 @@ def assemble(source: Source, parts: Sequence[Pixels]) -> tuple[Pixels, Spacing]:
     z, y, x = (n // c for n, c in zip(shape, cell, strict=True))
     dz, dy, dx = (s * c for s, c in zip(source.spacing_um, cell, strict=True))
     if len(parts) == 1:
-        return parts[0][None], (dz, dy, dx)
-    whole = np.empty((1, z, y, x), parts[0].dtype)
+        return parts[0], (dz, dy, dx)
+    whole = np.empty((len(parts[0]), z, y, x), parts[0].dtype)
     for slab, part in zip(slabs_of(source), parts, strict=True):
         (a, b, _) = (s // c for s, c in zip(slab.start, cell, strict=True))
-        whole[0, a : a + part.shape[0], b : b + part.shape[1]] = part
+        whole[:, a : a + part.shape[1], b : b + part.shape[2]] = part
     return whole, (dz, dy, dx)
 
 
-def overview(source: Source, t: int, channel: int) -> tuple[Pixels, Spacing]:
-    """Pool one channel of one frame.
+def overview(source: Source, t: int, channels: Sequence[int]) -> tuple[Pixels, Spacing]:
+    """Pool channels of one frame.
 
     Returns
     -------
-    pixels : (1, z, y, x) array
+    pixels : (c, z, y, x) array
         In the image's dtype.
     spacing_um : tuple of float
         Voxel size of the overview along z, y, x in micrometres.
     """
-    return assemble(source, [survey(source, t, channel, box) for box in slabs_of(source)])
+    return assemble(source, [survey(source, t, channels, box) for box in slabs_of(source)])
 
 
 def _spatial(source: Source) -> Index:

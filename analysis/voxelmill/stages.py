@@ -50,7 +50,7 @@ class Task:
 
     frame: Frame
     name: str
-    channel: int
+    channels: tuple[int, ...]
     segmenter: Segmenter
     grid: Grid
     folder: str
@@ -62,7 +62,7 @@ class Task:
 
 def look(task: Task, number: int, slab: Box) -> None:
     """Stage 1a, for large images: pool one slab of the overview → ``<number>.overview``."""
-    pooled = survey(task.frame.source, task.frame.t, task.channel, slab)
+    pooled = survey(task.frame.source, task.frame.t, task.channels, slab)
     save(task.file((0, 0, number), "overview"), pooled=pooled)
 
 
@@ -73,7 +73,7 @@ def fit(task: Task) -> dict[str, Any]:
         parts = [load(task.file((0, 0, i), "overview"), "pooled")[0] for i in range(count)]
         image, spacing = assemble(frame.source, parts)
     else:
-        image, spacing = overview(frame.source, frame.t, task.channel)
+        image, spacing = overview(frame.source, frame.t, task.channels)
     segmenter = task.segmenter.sized(frame.source.spacing_um)
     return segmenter.fit(image, spacing).model_dump(mode="json")
 
@@ -117,11 +117,12 @@ def _labelled(task: Task, block: Block) -> Box:
 def _labels(task: Task, block: Block) -> tuple[Runs, Ints]:
     """Labels of that box, local and not too sparse; which of them the segmenter flagged."""
     frame, segmenter = task.frame, task.segmenter
-    image = frame.source.read(frame.t, (task.channel,), block.read, task.grid.halo)
+    image = frame.source.read(frame.t, task.channels, block.read, task.grid.halo)
     seeds, flagged = None, np.zeros(0, np.int64)
     if segmenter.keeps_ids:
         seeds = frame.target.read(str(getattr(segmenter, "seeds", "")), frame.t, block.read)
-    labels = segmenter.at(block.read.start)(image, frame.source.spacing_um, seeds)
+    here = segmenter.at(block.read.start, task.grid.shape)
+    labels = here(image, frame.source.spacing_um, seeds)
     if labels.shape != block.read.shape or labels.dtype != np.int32:
         given = f"{labels.dtype} {labels.shape}; allowed: int32 {block.read.shape}"
         raise BadInput(f"{frame.key}: {segmenter} gave {given}. Mend the segmenter")

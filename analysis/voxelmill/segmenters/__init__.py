@@ -21,6 +21,13 @@ class Segmenter(Plugin):
     """Most bytes that a call allocates per voxel of `image`, its result included and `image` and
     `seeds` not; ``fit``, per voxel of the overview. `voxelmill plan` predicts memory from it."""
 
+    base_bytes: ClassVar[int] = 0
+    """Bytes that each call takes besides, whatever the block: a network's own."""
+    most_channels: ClassVar[int] = 1
+    """Channels that it can be given: ``channel: [AGP, DNA]`` in a configuration."""
+    planes: ClassVar[bool] = False
+    """Takes single planes only."""
+
     connected: ClassVar[bool] = False
     """Objects are the connected components (sharing a corner is enough) of what is labelled, which
     ``halo`` makes exact: blocks join them whatever their size, and no seam can cut one."""
@@ -49,12 +56,30 @@ class Segmenter(Plugin):
         """
         return self
 
-    def at(self, origin: Index) -> Self:
+    def at(self, origin: Index, extent: Index) -> Self:
         """Return the segmenter for a block whose first read voxel lies at `origin` of the image.
 
-        Only segmenters with a fitted surface (background, illumination) depend on it.
+        Only segmenters with a fitted surface (background, illumination) or a grid over the whole
+        image, of `extent` voxels along z, y, x, depend on it.
         """
         return self
+
+    def prepared(self) -> Self:
+        """Return the segmenter ready for a run, once before any job starts.
+
+        What it needs besides the images (weights) is looked for, and noted with its digest, so
+        that a changed file is a changed setting.
+
+        Raises
+        ------
+        BadConfig
+            It is not there.
+        """
+        return self
+
+    def note(self, voxels: int, workers: int) -> str:
+        """What a user should know before a step of this many voxels starts; "": nothing."""
+        return ""
 
     def halo(self, spacing_um: Spacing) -> Index:
         """Voxels of context along z, y, x that make a core voxel's label exact."""

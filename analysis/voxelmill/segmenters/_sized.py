@@ -72,7 +72,7 @@ class Levelled(Segmenter):
     fitted: Fitted | None = Field(None, description="set by fit")
     origin: tuple[int, int, int] = Field((0, 0, 0), description="set by the engine for each block")
 
-    def at(self, origin: Index) -> Self:
+    def at(self, origin: Index, extent: Index) -> Self:
         """Return the segmenter for a block whose first read voxel lies at `origin`."""
         return self.model_copy(update={"origin": origin})
 

@@ -99,7 +99,7 @@ def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = 
     """
     if not config:
         return Prepared(Config.model_construct(datasets="", **dict(Settings())), {}, {})
-    checked = parse(Config, dict(config), str(config_path))
+    checked = parse(Config, dict(config), str(config_path)).prepared()
     plate_maps = {r.dataset: r.plate_map for r in load_sheet(checked, config_path) if r.plate_map}
     if main or not manifest(Path(checked.results)).exists():
         prepared = Prepared(checked, scan(checked, config_path).batches, plate_maps)

@@ -5,8 +5,10 @@ In: batch file, settings ``objects``. Out: ``labels.ome.zarr/<image>/labels/<set
 """
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +36,30 @@ def segment(batch_file: Path, out: Path, settings: Settings, execution: Executio
         frames = [f for opened, image in work.usable for f in _frames(work, opened, image)]
         channels = {
             _key(opened, t): {
-                name: channel_index(image, spec.channel)
+                name: [channel_index(image, channel) for channel in spec.channels]
                 for name, spec in settings.objects.items()
                 if isinstance(spec, Segmented)
             }
             for opened, image in work.usable
             for t in range(image.shape[0])
         }
+        _say(work)
         engine = Engine(work.pool, work.ledger, execution.blocks, work.advice)
         result = engine.segment(frames, settings.objects, settings.order(), channels)
         images = {o.item.path: _image_record(work, o, result) for o in work.images}
         write_index(work.layout.index(work.batch.name), _portions(work, images, result))
         write_json(out, record(work, "segment", images))
         work.ledger.discard()
+
+
+def _say(work: Work) -> None:
+    """What segmenters have to say before they start, on stderr: the log of the job."""
+    voxels = sum(prod(image.shape) // image.shape[1] for _, image in work.usable)
+    for name, spec in work.settings.objects.items():
+        if isinstance(spec, Segmented) and (
+            note := spec.segmenter.note(voxels, work.execution.workers)
+        ):
+            sys.stderr.write(f"{name}: {note}\n")
 
 
 def _key(opened: Opened, t: int) -> str:
