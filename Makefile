@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
+TORCH_VERSION := 2.13.0
 # Without byte code every step would compile a thousand files again.
 unexport PYTHONDONTWRITEBYTECODE
 CLUSTERS := slurm or rgw or oidc or kubernetes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench real test-clusters lock browser clean
+.PHONY: help demo test cellpose lint format bench real test-clusters lock browser clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' $(MAKEFILE_LIST) | column -t -s ':'
@@ -19,6 +20,14 @@ demo: $(READY)  ## make a synthetic plate, run the workflow on it, print what wa
 
 test: $(READY) browser  ## run the test suite (without the cluster tests)
 	$(BIN)/python -m pytest -n 2 --timeout 300 -m 'not ($(CLUSTERS))'
+
+# The lock stays free of PyTorch, whose builds for CPU and CUDA differ. Cellpose 3 asks for an
+# older NumPy (< 2.1) than it needs for what is used of it: its networks.
+cellpose: $(READY)  ## add Cellpose 3 and PyTorch (for CPU) to the environment
+	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/constraints.txt
+	$(BIN)/python -m pip install --quiet -c $(VENV)/constraints.txt torch==$(TORCH_VERSION) \
+	fastremap fill-voids natsort roifile tqdm
+	$(BIN)/python -m pip install --quiet --no-deps cellpose==3.1.1.3
 
 lint: $(READY)  ## check style, types, workflow and layering
 	$(BIN)/ruff check

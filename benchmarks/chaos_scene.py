@@ -35,7 +35,7 @@ class Noted(Segmenter):
     delay_s: float = 0.02
     origin: tuple[int, int, int] = (0, 0, 0)
 
-    def at(self, origin):
+    def at(self, origin, extent):
         return self.replace(origin=tuple(origin))
 
     def halo(self, spacing_um):

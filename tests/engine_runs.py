@@ -68,7 +68,11 @@ def run_engine(
     with Ledger(folder / "scratch", identity) as ledger:
         engine = Engine(crew, ledger, Blocks.model_construct(depth=depth, size=size))
         result = engine.segment(frames, objects, list(objects), {
-            f.key: {n: int(s.channel) for n, s in objects.items() if isinstance(s, Segmented)}
+            f.key: {
+                n: [int(c) for c in s.channels]
+                for n, s in objects.items()
+                if isinstance(s, Segmented)
+            }
             for f in frames
         })  # fmt: skip
     return Made(

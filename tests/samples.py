@@ -1,6 +1,7 @@
 """Small synthetic images with known objects, and plugins built with as little as they need."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,9 +16,11 @@ MINIMAL: Mapping[str, object] = {
     "seeds": "nuclei",
     "above": 60,
     "full_scale": 255,
+    "model": str(Path(__file__)),
 }
 """Values for fields that a plugin cannot default (only these may be without one), and the grey
-value that tells these samples from their background where nothing is fitted."""
+value that tells these samples from their background where nothing is fitted. The model is any
+file: see `stand_ins`."""
 OPTIONAL_LIBRARIES = ("torch", "cellpose")
 PLANE: Spacing = (1.0, 0.5, 0.5)
 VOLUME: Spacing = (1.0, 0.5, 0.5)

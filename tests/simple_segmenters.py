@@ -119,7 +119,7 @@ class Fickle(Flooded):
     origin: tuple[int, int, int] = (0, 0, 0)
     halved: float = 0.05
 
-    def at(self, origin: Index) -> "Fickle":
+    def at(self, origin: Index, extent: Index) -> "Fickle":
         """Note where the block lies."""
         return self.model_copy(update={"origin": origin})
 

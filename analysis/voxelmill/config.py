@@ -198,6 +198,23 @@ class Settings(Model):
         }
         return self.model_copy(update={"objects": objects})
 
+    def environment(self) -> str:
+        """Environment of the workflow in which objects are segmented.
+
+        Raises
+        ------
+        ValueError
+            Segmenters need different ones.
+        """
+        found = {
+            spec.segmenter.environment()
+            for spec in self.objects.values()
+            if isinstance(spec, Segmented)
+        } - {"voxelmill"}
+        if len(found) > 1:
+            raise ValueError(f"objects: segmenters for {' and '.join(sorted(found))}; one a run")
+        return found.pop() if found else "voxelmill"
+
     def channels(self) -> list[str]:
         """Channels that segmentation reads, each once."""
         found = (s.channels for s in self.objects.values() if isinstance(s, Segmented))

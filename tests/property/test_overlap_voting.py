@@ -70,7 +70,8 @@ def merge_what_touches(segmenter: Segmenter, image: NDArray[np.uint16]) -> Label
     grid = Grid((1, SIDE, SIDE), (64, BLOCK, BLOCK), segmenter.halo((1, 1, 1)))
     whole, last = np.zeros((1, SIDE, SIDE), np.int32), 0
     for block in grid:
-        found = segmenter.at(block.read.start)(image[(slice(None), *block.read.slices)], (1, 1, 1))
+        here = segmenter.at(block.read.start, grid.shape)
+        found = here(image[(slice(None), *block.read.slices)], (1, 1, 1))
         core = found[block.core.within(block.read).slices]
         whole[block.core.slices] = np.where(core > 0, core + last, 0)
         last += int(found.max())

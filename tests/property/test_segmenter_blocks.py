@@ -52,7 +52,7 @@ def core_of(segmenter: Segmenter, image: Pixels, seeds: Array | None, core: Box)
     spacing = SPACING[shape]
     read = core.grow(segmenter.halo(spacing), Box((0, 0, 0), shape))
     part = None if seeds is None else seeds[read.slices]
-    labels = segmenter.at(read.start)(image[(slice(None), *read.slices)], spacing, part)
+    labels = segmenter.at(read.start, shape)(image[(slice(None), *read.slices)], spacing, part)
     return labels[core.within(read).slices]
 
 

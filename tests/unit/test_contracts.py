@@ -1,6 +1,7 @@
 """What every plugin promises, checked over whatever is discovered; here: all, and segmenters."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 import samples
+import stand_ins
 from voxelmill.blocks import Grid
 from voxelmill.features import features
 from voxelmill.plugin import Labels, NotFitted, Pixels, Plugin, Spacing
@@ -22,6 +24,13 @@ LENGTH = re.compile(
     r"area|volume)(_|$)"
 )
 UNIT = re.compile(r"_(um|px|voxels|bytes)\d?$")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_weights_needed() -> Iterator[None]:
+    stand_ins.install()
+    yield
+    stand_ins.remove()
 
 
 def every(classes: list[type[Any]]) -> pytest.MarkDecorator:
@@ -103,6 +112,8 @@ def test_unfitted_works_or_says_so(cls: type[Segmenter]) -> None:
 @pytest.mark.parametrize("name", SHAPES)
 @every(SEGMENTERS)
 def test_finds_the_planted_objects(cls: type[Segmenter], name: str) -> None:
+    if cls.planes and name == "volume":
+        pytest.skip(f"{cls.__name__} takes single planes")
     image, spacing, seeds = sample(cls, name)
     segmenter = samples.minimal(cls).fit(image, spacing)
     before = image.copy()
@@ -175,7 +186,7 @@ def test_blocks_do_not_change_the_result(cls: type[Segmenter]) -> None:
     assert whole.any()
     for block in Grid(labels.shape, (1, 64, 64), segmenter.halo(spacing)):
         read = block.read.slices
-        part = segmenter.at(block.read.start)
+        part = segmenter.at(block.read.start, labels.shape)
         found = call(part, image[:, *read], spacing, None if grown is None else grown[read])
         core, expected = found[block.core.within(block.read).slices], whole[block.core.slices]
         if cls.keeps_ids:

@@ -78,7 +78,7 @@ def test_overview_does_not_depend_on_slabs(
     monkeypatch.setattr(module.factors, "__defaults__", (120,))
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 2**16, (2, 2, *shape)).astype(np.uint16)
-    seen, spacing = overview(ArraySource(pixels, SPACING), 1, 1)
+    seen, spacing = overview(ArraySource(pixels, SPACING), 1, (1,))
     cell = factors(shape, SPACING)
     assert max(cell) > 1
     np.testing.assert_array_equal(seen[0], slow(pixels[1, 1], cell))

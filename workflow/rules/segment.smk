@@ -7,7 +7,7 @@ rule segment:
     log:
         f"{LOGS}/segment/{{batch}}.log",
     conda:
-        "../envs/voxelmill.yaml"
+        f"../envs/{RUN.environment}"
     threads: job_threads
     params:
         settings=RUN.settings("segment"),

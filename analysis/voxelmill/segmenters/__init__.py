@@ -77,6 +77,10 @@ class Segmenter(Plugin):
         """
         return self
 
+    def environment(self) -> str:
+        """Environment of the workflow that it runs in: a file in ``workflow/envs``."""
+        return "voxelmill"
+
     def note(self, voxels: int, workers: int) -> str:
         """What a user should know before a step of this many voxels starts; "": nothing."""
         return ""

@@ -8,10 +8,12 @@ whatever keys are missing left at random.
 import hashlib
 import os
 import threading
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,6 +26,8 @@ Float32: TypeAlias = NDArray[np.float32]
 FILES = {"cyto": "cytotorch_0", "cyto2": "cyto2torch_0", "nuclei": "nucleitorch_0"}
 """Files of models by name, where they are called differently."""
 SAM = ("cpsam", "cpsam_v2")
+KEY_SAM, PICKLE = "W2", "data.pkl"
+"""Key that weights of Cellpose 4 have, and the part of the file that names the keys."""
 SITE = "https://www.cellpose.org/models/{}"
 SITE_SAM = "https://huggingface.co/mouseland/cellpose-sam/resolve/main/{}"
 OPTIONAL = {"diam_mean", "diam_labels"}
@@ -75,6 +79,15 @@ def weights(model: str) -> Path:
         f"cellpose: no model '{model}' ({folder / file} is absent; jobs never download). "
         f"Fetch {site} to {folder / file}, or set model: to the path of the weights"
     )
+
+
+def for_sam(model: str) -> bool:
+    """Whether weights are of Cellpose 4, as far as can be said without torch."""
+    path = Path(model).expanduser()
+    if not zipfile.is_zipfile(path):
+        return model in SAM
+    with zipfile.ZipFile(path) as file:
+        return any(KEY_SAM.encode() in file.read(n) for n in file.namelist() if PICKLE in n)
 
 
 @lru_cache(maxsize=8)
@@ -131,12 +144,13 @@ def _load(path: Path, sha256: str, device: str) -> Network:
     torch.set_num_threads(1)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, ValueError, EOFError, KeyError, ImportError) as error:
-        raise BadConfig(f"{path}: no weights that torch can read ({error})") from None
+    except (UnpicklingError, RuntimeError, OSError, EOFError) as error:
+        reason = str(error).partition("\n")[0]
+        raise BadConfig(f"{path}: no weights that torch can read ({reason})") from None
     if not isinstance(state, Mapping) or not all(torch.is_tensor(v) for v in state.values()):
         raise BadConfig(f"{path}: no weights of Cellpose; needed: a dict of tensors")
     state = {key.removeprefix("module."): value for key, value in state.items()}
-    return _sam(path, state, device) if "W2" in state else _cnn(path, state, device)
+    return _sam(path, state, device) if KEY_SAM in state else _cnn(path, state, device)
 
 
 def _cnn(path: Path, state: dict[str, Any], device: str) -> Network:

@@ -20,7 +20,14 @@ from voxelmill.kernels.holes import fill_holes
 from voxelmill.kernels.tilegrid import Float32, TileGrid, over_tiles
 from voxelmill.plugin import Array, BadInput, Index, Labels, NotFitted, Pixels, Spacing
 from voxelmill.segmenters import Segmenter
-from voxelmill.segmenters._network import Network, device_of, fingerprint, network, weights
+from voxelmill.segmenters._network import (
+    Network,
+    device_of,
+    fingerprint,
+    for_sam,
+    network,
+    weights,
+)
 
 ROUNDS = 200
 """Steps that a pixel takes, for objects of the size that the network knows."""
@@ -59,9 +66,10 @@ UNSEEN = Seen(low=(), high=(), network_px=30, typical_px=30, tile_px=224)
 class Cellpose(Segmenter):
     """Cells or nuclei of any shape, by a network with given weights."""
 
-    voxel_bytes: ClassVar[float] = 60.0
+    voxel_bytes: ClassVar[float] = 50.0
     base_bytes: ClassVar[int] = 700 << 20
     most_channels: ClassVar[int] = 2
+    planes: ClassVar[bool] = True
     kind: Literal["cellpose"] = "cellpose"
     model: str = Field(
         description="path to weights of Cellpose 3 or 4, or name of a model in Cellpose's folder"
@@ -109,6 +117,10 @@ class Cellpose(Segmenter):
             They are not there.
         """
         return self.model_copy(update={"sha256": fingerprint(weights(self.model))})
+
+    def environment(self) -> str:
+        """That of the version of Cellpose that the weights are for."""
+        return "cellpose-sam" if for_sam(self.model) else "cellpose3"
 
     def note(self, voxels: int, workers: int) -> str:
         """Warn, where there is no GPU, of what that takes."""

@@ -13,6 +13,7 @@ from voxelmill.config import Config, Settings
 from voxelmill.configfile import load_sheet, parse
 from voxelmill.layout import Layout, manifest, verdict
 from voxelmill.ledger import write_json
+from voxelmill.plugin import BadConfig
 from voxelmill.steps.scan import listed, scan
 
 
@@ -33,6 +34,11 @@ class Prepared:
     def objects(self) -> list[str]:
         """Names of the object sets."""
         return list(self.config.objects)
+
+    @property
+    def environment(self) -> str:
+        """File in ``workflow/envs`` for the rule that segments."""
+        return f"{self.config.environment()}.yaml"
 
     @property
     def execution(self) -> str:
@@ -100,6 +106,10 @@ def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = 
     if not config:
         return Prepared(Config.model_construct(datasets="", **dict(Settings())), {}, {})
     checked = parse(Config, dict(config), str(config_path)).prepared()
+    try:
+        checked.environment()
+    except ValueError as error:
+        raise BadConfig(f"{config_path}: {error}. Make two runs of it") from None
     plate_maps = {r.dataset: r.plate_map for r in load_sheet(checked, config_path) if r.plate_map}
     if main or not manifest(Path(checked.results)).exists():
         prepared = Prepared(checked, scan(checked, config_path).batches, plate_maps)
