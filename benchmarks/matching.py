@@ -1,14 +1,16 @@
-"""Objects found against objects known: one-to-one matches by overlap.
+"""Objects found against objects known, by a dense table of all pairs: slow, and easy to check.
 
 In: two label images of one shape. Out: counts from which F1, average precision, splits, merges and
-the count error follow.
+the count error follow. It is what ``voxelmill.agreement`` is tested against.
 """
-
-from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+
+from voxelmill.agreement import Counts, pool
+
+__all__ = ["THRESHOLDS", "Counts", "compare", "overlaps", "pool"]
 
 Labels = NDArray[np.integer]
 Table = NDArray[np.float64]
@@ -19,35 +21,6 @@ PART = 0.5
 """An object lies in another if more than this share of it does."""
 SLIVER = 0.1
 """Parts smaller than this share of the other object are no splits or merges."""
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How one image, or several, were segmented."""
-
-    truth: int
-    found: int
-    matched: tuple[int, ...]
-    """Matches at each of `THRESHOLDS`."""
-    splits: int
-    """True objects that hold the greater part of two or more found ones."""
-    merges: int
-    """Found objects that hold the greater part of two or more true ones."""
-
-    def f1(self, at: int = 0) -> float:
-        """F1 at the threshold of index `at`; 1 where there is nothing to find and nothing found."""
-        total = self.truth + self.found
-        return 2 * self.matched[at] / total if total else 1.0
-
-    def average_precision(self) -> float:
-        """Mean over the thresholds of TP / (TP + FP + FN)."""
-        total = self.truth + self.found
-        shares = [m / (total - m) if total else 1.0 for m in self.matched]
-        return float(np.mean(shares))
-
-    def count_error(self) -> float:
-        """Found over true objects, less one."""
-        return self.found / self.truth - 1 if self.truth else float(self.found > 0)
 
 
 def overlaps(truth: Labels, found: Labels) -> tuple[Table, Table, Table]:
@@ -82,17 +55,6 @@ def compare(truth: Labels, found: Labels) -> Counts:
         splits=int((inside.sum(axis=1) > 1).sum()),
         merges=int((around.sum(axis=0) > 1).sum()),
     )
-
-
-def pool(counts: list[Counts]) -> Counts:
-    """Sum over images."""
-    sums = {
-        f.name: sum(getattr(c, f.name) for c in counts)
-        for f in fields(Counts)
-        if f.name != "matched"
-    }
-    matched = tuple(int(sum(m)) for m in zip(*(c.matched for c in counts), strict=True))
-    return Counts(matched=matched, **sums)
 
 
 def _matches(iou: Table, threshold: float) -> int:

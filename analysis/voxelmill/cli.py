@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from voxelmill.plugin import VoxelmillError
+from voxelmill.steps import commands
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,12 +19,7 @@ app = typer.Typer(
     epilog="First time here: `voxelmill demo`, then open the report it names.",
 )
 
-USER, STEP = "For people", "Steps (called by the workflow)"
-Files = Annotated[list[Path], typer.Argument(help="Batch files of one dataset.")]
-Batch = Annotated[Path, typer.Argument(help="results/<dataset>/batches/<batch>.json")]
-Record = Annotated[Path, typer.Option(help="Record to write, last and atomically.")]
-Settings = Annotated[str, typer.Option("--config", help="YAML file, or the JSON of its part.")]
-Run = Annotated[Path | None, typer.Option("--run", help="JSON file: `blocks`, `compute`.")]
+USER = "For people"
 Workers = Annotated[int, typer.Option(min=1, help="Blocks worked on at once.")]
 ConfigFile = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 
@@ -194,6 +190,41 @@ def prove_command(
     raise typer.Exit(prove(url, path, load_settings(config), effort, typer.echo))
 
 
+@app.command(
+    "compare",
+    rich_help_panel=USER,
+    epilog="Example: voxelmill compare truth results/plate1:nuclei --out agreement.tsv",
+)
+def compare_command(
+    a: Annotated[str, typer.Argument(metavar="A", help="Reference, the truth if there is one.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="What is judged by it.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Also write the table: .tsv, .parquet or .json.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    sparse: Annotated[
+        Literal["refuse", "allow"], typer.Option(help="Absent chunks: damage, or background.")
+    ] = "refuse",
+) -> None:
+    """Compare two sets of objects on the same images: how well B agrees with A.
+
+    A and B are each an object set of a run (results/<dataset>:<set>), an OME-Zarr label image or
+    plate of label images, a TIFF or PNG, or a folder of them. Images of sets are matched by name:
+    a file named A_01_0 is that of A/01/0.
+
+    The table has one row an image and a last one for the objects of all. Splits are objects of A
+    that hold most of several objects of B, merges objects of B that hold most of several of A.
+    """
+    from voxelmill.steps import compare
+
+    if out is not None:
+        compare.check_out(out)
+    rows = compare.compare(a, b, sparse=sparse == "allow")
+    if out is not None:
+        compare.write(out, a, b, rows)
+    typer.echo(compare.json_text(a, b, rows) if as_json else compare.text(rows))
+
+
 @app.command("schema", rich_help_panel=USER)
 def schema_command() -> None:
     """Print the JSON schema of the configuration file as YAML."""
@@ -202,85 +233,7 @@ def schema_command() -> None:
     typer.echo(schema_yaml(), nl=False)
 
 
-@app.command("qc", rich_help_panel=STEP)
-def qc_command(
-    batch: Batch, record: Record, config: Settings, run: Run = None, workers: Workers = 1
-) -> None:
-    """Measure the quality of every image of a batch."""
-    from voxelmill.configfile import load_settings
-    from voxelmill.steps.qc import qc
-    from voxelmill.steps.work import read_execution
-
-    qc(batch, record, load_settings(config), read_execution(run, workers))
-
-
-@app.command("segment", rich_help_panel=STEP)
-def segment_command(
-    batch: Batch, record: Record, config: Settings, run: Run = None, workers: Workers = 1
-) -> None:
-    """Find objects in every image of a batch."""
-    from voxelmill.configfile import load_settings
-    from voxelmill.steps.segment import segment
-    from voxelmill.steps.work import read_execution
-
-    segment(batch, record, load_settings(config), read_execution(run, workers))
-
-
-@app.command("measure", rich_help_panel=STEP)
-def measure_command(
-    batch: Batch,
-    segmented: Annotated[Path, typer.Option(help="Record of `segment`.")],
-    record: Record,
-    config: Settings,
-    run: Run = None,
-    workers: Workers = 1,
-) -> None:
-    """Measure the objects of a batch."""
-    from voxelmill.configfile import load_settings
-    from voxelmill.steps.measure import measure
-    from voxelmill.steps.work import read_execution
-
-    measure(batch, segmented, record, load_settings(config), read_execution(run, workers))
-
-
-@app.command("aggregate", rich_help_panel=STEP)
-def aggregate_command(
-    batches: Files,
-    record: Record,
-    config: Settings,
-    plate_map: Annotated[Path | None, typer.Option(help="Table of treatments by well.")] = None,
-) -> None:
-    """Summarise a dataset by image and by well."""
-    from voxelmill.configfile import load_settings
-    from voxelmill.steps.aggregate import aggregate
-
-    aggregate(batches, record, load_settings(config), plate_map)
-
-
-@app.command("report", rich_help_panel=STEP)
-def report_command(
-    batches: Files,
-    record: Record,
-    config: Settings,
-    command: Annotated[str, typer.Option(help="Command shown as how to reproduce it.")] = "",
-) -> None:
-    """Write the report of a dataset."""
-    from voxelmill.configfile import load_settings
-    from voxelmill.steps.report import report
-
-    report(batches, record, load_settings(config), command)
-
-
-@app.command("check", rich_help_panel=STEP)
-def check_command(
-    aggregated: Annotated[list[Path], typer.Argument(help="Records of `aggregate`.")],
-    record: Record,
-    max_quarantined: Annotated[int, typer.Option(min=0, help="Most quarantined images.")] = 0,
-) -> None:
-    """Judge a run: fails if more images than allowed are quarantined."""
-    from voxelmill.steps.check import check
-
-    typer.echo(check(aggregated, record, max_quarantined))
+app.add_typer(commands.app)
 
 
 def main() -> None:

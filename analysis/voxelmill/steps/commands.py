@@ -1,0 +1,97 @@
+"""The commands of the workflow, one a step: parse and call it. `cli` puts them beside its own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+STEP = "Steps (called by the workflow)"
+Files = Annotated[list[Path], typer.Argument(help="Batch files of one dataset.")]
+Batch = Annotated[Path, typer.Argument(help="results/<dataset>/batches/<batch>.json")]
+Record = Annotated[Path, typer.Option(help="Record to write, last and atomically.")]
+Settings = Annotated[str, typer.Option("--config", help="YAML file, or the JSON of its part.")]
+Run = Annotated[Path | None, typer.Option("--run", help="JSON file: `blocks`, `compute`.")]
+Workers = Annotated[int, typer.Option(min=1, help="Blocks worked on at once.")]
+
+
+@app.command("qc", rich_help_panel=STEP)
+def qc_command(
+    batch: Batch, record: Record, config: Settings, run: Run = None, workers: Workers = 1
+) -> None:
+    """Measure the quality of every image of a batch."""
+    from voxelmill.configfile import load_settings
+    from voxelmill.steps.qc import qc
+    from voxelmill.steps.work import read_execution
+
+    qc(batch, record, load_settings(config), read_execution(run, workers))
+
+
+@app.command("segment", rich_help_panel=STEP)
+def segment_command(
+    batch: Batch, record: Record, config: Settings, run: Run = None, workers: Workers = 1
+) -> None:
+    """Find objects in every image of a batch."""
+    from voxelmill.configfile import load_settings
+    from voxelmill.steps.segment import segment
+    from voxelmill.steps.work import read_execution
+
+    segment(batch, record, load_settings(config), read_execution(run, workers))
+
+
+@app.command("measure", rich_help_panel=STEP)
+def measure_command(
+    batch: Batch,
+    segmented: Annotated[Path, typer.Option(help="Record of `segment`.")],
+    record: Record,
+    config: Settings,
+    run: Run = None,
+    workers: Workers = 1,
+) -> None:
+    """Measure the objects of a batch."""
+    from voxelmill.configfile import load_settings
+    from voxelmill.steps.measure import measure
+    from voxelmill.steps.work import read_execution
+
+    measure(batch, segmented, record, load_settings(config), read_execution(run, workers))
+
+
+@app.command("aggregate", rich_help_panel=STEP)
+def aggregate_command(
+    batches: Files,
+    record: Record,
+    config: Settings,
+    plate_map: Annotated[Path | None, typer.Option(help="Table of treatments by well.")] = None,
+) -> None:
+    """Summarise a dataset by image and by well."""
+    from voxelmill.configfile import load_settings
+    from voxelmill.steps.aggregate import aggregate
+
+    aggregate(batches, record, load_settings(config), plate_map)
+
+
+@app.command("report", rich_help_panel=STEP)
+def report_command(
+    batches: Files,
+    record: Record,
+    config: Settings,
+    command: Annotated[str, typer.Option(help="Command shown as how to reproduce it.")] = "",
+) -> None:
+    """Write the report of a dataset."""
+    from voxelmill.configfile import load_settings
+    from voxelmill.steps.report import report
+
+    report(batches, record, load_settings(config), command)
+
+
+@app.command("check", rich_help_panel=STEP)
+def check_command(
+    aggregated: Annotated[list[Path], typer.Argument(help="Records of `aggregate`.")],
+    record: Record,
+    max_quarantined: Annotated[int, typer.Option(min=0, help="Most quarantined images.")] = 0,
+) -> None:
+    """Judge a run: fails if more images than allowed are quarantined."""
+    from voxelmill.steps.check import check
+
+    typer.echo(check(aggregated, record, max_quarantined))
