@@ -31,7 +31,8 @@ HEADLINES = (
 )
 """How the names of the rows begin that the README shows."""
 TOPICS = ("accuracy", "segmentation", "components", "overhead", "limits", "labels", "reading",
-          "features", "features_memory", "pipeline", "memory", "mosaic", "chaos")  # fmt: skip
+          "features", "features_memory", "segmenters", "pipeline", "memory", "mosaic",
+          "chaos")  # fmt: skip
 
 
 def run(topic: str) -> list[Row]:

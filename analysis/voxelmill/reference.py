@@ -18,8 +18,8 @@ def tables() -> str:
     return "\n".join(_table(kind) for kind in features())
 
 
-def update(text: str) -> str:
-    """Replace what stands between the marks of a Markdown text by the current tables.
+def update(text: str, current: str) -> str:
+    """Replace what stands between the marks of a Markdown text by the `current` tables.
 
     Raises
     ------
@@ -27,9 +27,9 @@ def update(text: str) -> str:
         The marks are not in the text.
     """
     if BEGIN not in text or END not in text:
-        raise BadInput(f"feature reference: no marks; it needs '{BEGIN}' and '{END}'. Add them.")
+        raise BadInput(f"reference: no marks; it needs '{BEGIN}' and '{END}'. Add them.")
     before, rest = text.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n{tables()}{END}{rest.split(END, 1)[1]}"
+    return f"{before}{BEGIN}\n{current}{END}{rest.split(END, 1)[1]}"
 
 
 def _table(kind: str) -> str:

@@ -19,7 +19,7 @@ from engine_runs import one_set, run_engine, workers
 from shared import SHARED, needs_shared
 from voxelmill.config import Settings
 from voxelmill.plugin import BadConfig, BadInput
-from voxelmill.segmenters import _network
+from voxelmill.segmenters import _network, _weights
 from voxelmill.segmenters.cellpose import Cellpose
 
 WEIGHTS = SHARED / "models" / "nuclei_cellpose3"
@@ -52,7 +52,7 @@ def stand_in() -> Iterator[None]:
 
 
 def load(path: Path) -> _network.Network:
-    return _network.network(path, _network.fingerprint(path), "cpu")
+    return _network.network(path, _weights.fingerprint(path), "cpu")
 
 
 def test_a_path_that_is_not_there_is_refused_before_any_job(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_name_says_what_to_fetch_and_where_to_put_it(
     with pytest.raises(BadConfig, match=rf"Fetch https://.*/cpsam to {tmp_path}/cpsam"):
         Cellpose(model="cpsam").prepared()
     (tmp_path / "nucleitorch_0").write_bytes(b"weights")
-    assert _network.weights("nuclei") == tmp_path / "nucleitorch_0"
+    assert _weights.weights("nuclei") == tmp_path / "nucleitorch_0"
     assert len(Cellpose(model="nuclei").prepared().sha256) == 64
 
 
@@ -108,7 +108,7 @@ def test_weights_that_do_not_fit_are_refused(random_weights: Path, torch: Any) -
 
 
 def test_a_file_that_changes_during_a_run_is_refused(random_weights: Path) -> None:
-    seen = _network.fingerprint(random_weights)
+    seen = _weights.fingerprint(random_weights)
     random_weights.write_bytes(random_weights.read_bytes() + b"0")
     with pytest.raises(BadConfig, match=r"sha256 .*at the start .*Run again"):
         _network.network(random_weights, seen, "cpu")

@@ -9,14 +9,14 @@ from voxelmill.reference import tables, update
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "features.md"
 REMAKE = (
-    "from pathlib import Path; from voxelmill.reference import update; "
-    "p = Path('docs/features.md'); p.write_text(update(p.read_text()))"
+    "from pathlib import Path; from voxelmill.reference import tables, update; "
+    "p = Path('docs/features.md'); p.write_text(update(p.read_text(), tables()))"
 )
 
 
 def test_page_is_up_to_date() -> None:
     text = DOCS.read_text(encoding="utf-8")
-    assert update(text) == text, f'remake it: python -c "{REMAKE}"'
+    assert update(text, tables()) == text, f'remake it: python -c "{REMAKE}"'
 
 
 def test_every_column_is_defined() -> None:
@@ -28,4 +28,4 @@ def test_every_column_is_defined() -> None:
 
 def test_marks_are_needed() -> None:
     with pytest.raises(BadInput, match="no marks"):
-        update("text")
+        update("text", "")

@@ -1,17 +1,14 @@
 """The one file that imports torch and cellpose: weights on disk → a function of tiles.
 
-In: a file of Cellpose 3 or 4 (Cellpose-SAM). Out: a `Network`. The file is checked before it is
-used: cellpose itself warns of a missing file and downloads another one, and loads weights with
-whatever keys are missing left at random.
+In: a file of Cellpose 3 or 4 (Cellpose-SAM). Out: a `Network`. Its keys are checked: cellpose
+itself leaves what a file lacks at random.
 """
 
-import hashlib
-import os
 import threading
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeAlias
@@ -20,16 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.plugin import BadConfig
+from voxelmill.segmenters._weights import KEY_SAM, fingerprint
 
 Float32: TypeAlias = NDArray[np.float32]
 
-FILES = {"cyto": "cytotorch_0", "cyto2": "cyto2torch_0", "nuclei": "nucleitorch_0"}
-"""Files of models by name, where they are called differently."""
-SAM = ("cpsam", "cpsam_v2")
-KEY_SAM, PICKLE = "W2", "data.pkl"
-"""Key that weights of Cellpose 4 have, and the part of the file that names the keys."""
-SITE = "https://www.cellpose.org/models/{}"
-SITE_SAM = "https://huggingface.co/mouseland/cellpose-sam/resolve/main/{}"
 OPTIONAL = {"diam_mean", "diam_labels"}
 """Keys that old files lack: the diameter is then the one of the model's name."""
 DIAMETERS = {"nucleitorch_0": 17.0}
@@ -56,51 +47,16 @@ class Network:
     look: Callable[[Float32], Float32]
 
 
-def weights(model: str) -> Path:
-    """File of a model, given by its path or by its name in Cellpose's folder.
-
-    Raises
-    ------
-    BadConfig
-        It is not there; the text says what to fetch and where to put it.
-    """
-    path = Path(model).expanduser()
-    if path.is_file():
-        return path
-    if path.name != model:
-        raise BadConfig(f"cellpose: no file {model}; allowed: a path to weights. Put them there")
-    given = os.environ.get("CELLPOSE_LOCAL_MODELS_PATH")
-    folder = Path(given) if given else Path.home() / ".cellpose" / "models"
-    file = FILES.get(model, model)
-    if (folder / file).is_file():
-        return folder / file
-    site = (SITE_SAM if model in SAM else SITE).format(file)
-    raise BadConfig(
-        f"cellpose: no model '{model}' ({folder / file} is absent; jobs never download). "
-        f"Fetch {site} to {folder / file}, or set model: to the path of the weights"
-    )
-
-
-def for_sam(model: str) -> bool:
-    """Whether weights are of Cellpose 4, as far as can be said without torch."""
-    path = Path(model).expanduser()
-    if not zipfile.is_zipfile(path):
-        return model in SAM
-    with zipfile.ZipFile(path) as file:
-        return any(KEY_SAM.encode() in file.read(n) for n in file.namelist() if PICKLE in n)
-
-
-@lru_cache(maxsize=8)
-def digest(path: Path, size: int, changed_ns: int) -> str:
-    """SHA-256 of a file; computed again where its size or age differs."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file."""
-    found = path.stat()
-    return digest(path, found.st_size, found.st_mtime_ns)
+def _torch() -> Any:  # noqa: ANN401 - torch module
+    try:
+        import_module("cellpose")
+        import torch
+    except ImportError as error:
+        raise BadConfig(
+            f"cellpose: {error.name} is not installed here. Install voxelmill[cellpose] "
+            "(make cellpose), or run Snakemake with --use-conda"
+        ) from None
+    return torch
 
 
 def device_of(wanted: str) -> str:
@@ -111,9 +67,7 @@ def device_of(wanted: str) -> str:
     BadConfig
         ``cuda`` is wanted and there is none.
     """
-    import torch
-
-    there = torch.cuda.is_available()
+    there = _torch().cuda.is_available()
     if wanted == "cuda" and not there:
         raise BadConfig("cellpose: device cuda, but torch sees none here; allowed: auto, cpu")
     return "cuda" if there and wanted != "cpu" else "cpu"
@@ -136,8 +90,7 @@ def network(path: Path, sha256: str, device: str) -> Network:
 
 @lru_cache(maxsize=2)
 def _load(path: Path, sha256: str, device: str) -> Network:
-    import torch
-
+    torch = _torch()
     if (now := fingerprint(path)) != sha256:
         raise BadConfig(f"{path}: sha256 {now[:12]}…, at the start {sha256[:12]}…. Run again")
     # Blocks run side by side already; a sum's order must not depend on the number of cores.

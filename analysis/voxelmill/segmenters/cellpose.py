@@ -7,27 +7,20 @@ end is followed in integers (see ``kernels/flows``). Neither depends on blocks o
 
 import math
 from functools import partial
-from itertools import product
 from typing import ClassVar, Literal, Self
 
-import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from voxelmill.kernels.flow_error import flow_errors
 from voxelmill.kernels.flows import Int32, objects_of, steps_from
 from voxelmill.kernels.holes import fill_holes
-from voxelmill.kernels.tilegrid import Float32, TileGrid, over_tiles
-from voxelmill.plugin import Array, BadInput, Index, Labels, NotFitted, Pixels, Spacing
+from voxelmill.kernels.tilegrid import TileGrid, over_tiles
+from voxelmill.plugin import BadInput, Index, Labels, NotFitted, Pixels, Spacing
 from voxelmill.segmenters import Segmenter
-from voxelmill.segmenters._network import (
-    Network,
-    device_of,
-    fingerprint,
-    for_sam,
-    network,
-    weights,
-)
+from voxelmill.segmenters._network import device_of, network
+from voxelmill.segmenters._views import looked_at, normalised
+from voxelmill.segmenters._weights import fingerprint, for_sam, weights
 
 ROUNDS = 200
 """Steps that a pixel takes, for objects of the size that the network knows."""
@@ -39,8 +32,6 @@ MARGIN = 24
 """Pixels, as the network sees them, around what is kept of a tile."""
 SEED = 12
 """Pixels around an object that decide where it ends."""
-FLAT = 1e-3
-"""Range of grey values below which an image is empty."""
 PIXELS_PER_S = {3: 86_000 / 1.6, 4: 5_100 / 1.8}
 """Pixels a core does in a second without GPU (AMD EPYC), margins of the tiles counted."""
 OUTSIDE = -20.0
@@ -191,8 +182,8 @@ class Cellpose(Segmenter):
             image[:, 0],
             self._grid(spacing_um),
             where,
-            partial(_normalised, seen),
-            partial(_looked_at, net),
+            partial(normalised, np.array(seen.low), np.array(seen.high)),
+            partial(looked_at, net),
             empty,
             self.batch,
         )
@@ -227,28 +218,3 @@ class Cellpose(Segmenter):
         scale = seen.network_px / self._diameter(spacing_um)
         margin = max(1, round(MARGIN / scale))
         return TileGrid(max(1, round(seen.tile_px / scale) - 2 * margin), margin)
-
-
-def _normalised(seen: Seen, part: Array) -> Float32:
-    """Pixels such that the first percentile is 0 and the 99th 1."""
-    low, high = np.array(seen.low), np.array(seen.high)
-    gain = np.where(high - low > FLAT, 1 / np.maximum(high - low, FLAT), 0.0)
-    values = (part - low[:, None, None]) * gain[:, None, None]
-    return np.nan_to_num(np.asarray(values, np.float32))
-
-
-def _looked_at(net: Network, tiles: Float32) -> Float32:
-    """What the network says of tiles, (n, c, t, t) → (n, 3, t, t), at their own scale."""
-    count, channels, size, _ = tiles.shape
-    seen = np.zeros((count, net.channels, net.tile, net.tile), np.float32)
-    for number, channel in product(range(count), range(channels)):
-        seen[number, channel] = _resized(tiles[number, channel], net.tile)
-    found = net.look(seen)
-    out = np.empty((count, found.shape[1], size, size), np.float32)
-    for number, output in product(range(count), range(found.shape[1])):
-        out[number, output] = _resized(found[number, output], size)
-    return out
-
-
-def _resized(plane: Float32, size: int) -> Float32:
-    return np.asarray(cv2.resize(plane, (size, size), interpolation=cv2.INTER_LINEAR))
