@@ -28,6 +28,11 @@ def plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("diametr_um", "diameter_um", "Did you mean 'diameter_um'?"),
         ("channel: DAPI", "channel: DNA", "no channel 'DAPI'; it has 'DNA', 'AGP', 'ER'"),
         ("watershd", "watershed", "no such segmenter kind; allowed:"),
+        (
+            "segmenter: {kind: cellpose, model: weights/none}",
+            "segmenter: {kind: watershed, diameter_um: 12}",
+            "no file weights/none; allowed: a path to weights",
+        ),
         ("diameter_um: wide", "diameter_um: 12", "objects.nuclei.segmenter.diameter_um"),
         ("diameter_nm: 12", "diameter_um: 12", "unknown key"),
         ("datasets: none.tsv", "datasets: sheet.tsv", "none.tsv cannot be read"),
