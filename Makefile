@@ -23,10 +23,10 @@ test: $(READY) browser  ## run the test suite (without the cluster tests)
 
 # The lock stays free of PyTorch, whose builds for CPU and CUDA differ. Cellpose 3 asks for an
 # older NumPy (< 2.1) than it needs for what is used of it: its networks.
-cellpose: $(READY)  ## add Cellpose 3 and PyTorch (for CPU) to the environment
+cellpose: $(READY)  ## add Cellpose 3, BioImage.IO and PyTorch (for CPU) to the environment
 	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/constraints.txt
 	$(BIN)/python -m pip install --quiet -c $(VENV)/constraints.txt torch==$(TORCH_VERSION) \
-	fastremap fill-voids natsort roifile tqdm
+	fastremap fill-voids natsort roifile tqdm bioimageio.core onnxruntime onnx
 	$(BIN)/python -m pip install --quiet --no-deps cellpose==3.1.1.3
 
 lint: $(READY)  ## check style, types, workflow and layering

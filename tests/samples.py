@@ -21,7 +21,7 @@ MINIMAL: Mapping[str, object] = {
 """Values for fields that a plugin cannot default (only these may be without one), and the grey
 value that tells these samples from their background where nothing is fitted. The model is any
 file: see `stand_ins`."""
-OPTIONAL_LIBRARIES = ("torch", "cellpose")
+OPTIONAL_LIBRARIES = ("torch", "cellpose", "bioimageio", "onnxruntime", "onnx")
 PLANE: Spacing = (1.0, 0.5, 0.5)
 VOLUME: Spacing = (1.0, 0.5, 0.5)
 

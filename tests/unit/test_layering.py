@@ -32,7 +32,9 @@ ONLY = {
     "xarray": ("api",),
     "snakemake": (),
 }
-LAZY = ("numba", "torch", "cellpose", "matplotlib")  # heavy: imported inside functions
+LAZY = (  # heavy: imported inside functions
+    "numba", "torch", "cellpose", "bioimageio", "onnx", "onnxruntime", "matplotlib",
+)  # fmt: skip
 PLUGIN_SEES = ("plugin", "kernels")  # and its own contract: the __init__ and _shared parts
 
 
