@@ -28,7 +28,8 @@ def weights(channels: int = 1) -> tuple[NDArray[np.float32], NDArray[np.float32]
     near, wide = (far < 1.5).astype(np.float32), (far <= RADIUS).astype(np.float32)
     kernels = np.stack([STEEP * near / near.sum(), -STEEP * wide / wide.sum()])
     biases = np.array([-STEEP * BRIGHT, STEEP * DEEP], np.float32)
-    return np.repeat(kernels[:, None], channels, axis=1) / channels, biases
+    shared = np.repeat(kernels[:, None], channels, axis=1) / channels
+    return shared.astype(np.float32), biases
 
 
 def onnx_file(path: Path, axes: str = "bcyx", *, channels: int = 1) -> None:

@@ -154,7 +154,7 @@ def declared(*extras: str) -> set[str]:
 def test_what_is_imported_is_declared(folder: str, extras: tuple[str, ...]) -> None:
     """A package that only comes along with another one goes away when that one changes."""
     names = {name for path in (ROOT / folder).rglob("*.py") for name in imported(path)}
-    own = {"voxelmill", "benchmarks", *sys.stdlib_module_names}
+    own = {"voxelmill", "benchmarks", "tests", *sys.stdlib_module_names}
     providers = packages_distributions()
     missing = {
         name

@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from voxelmill.kernels.instances import LIMIT, Int32, above, instances, levels
 from voxelmill.kernels.tilegrid import Float32, TileGrid, over_tiles
-from voxelmill.plugin import BadConfig, BadInput, Index, Labels, NotFitted, Pixels, Spacing
-from voxelmill.segmenters import Segmenter
+from voxelmill.plugin import BadConfig, Index, Labels, NotFitted, Pixels, Spacing
 from voxelmill.segmenters._bioimageio import Network, network
 from voxelmill.segmenters._fixed import fixed
 from voxelmill.segmenters._package import Choice, Package
 from voxelmill.segmenters._packagefile import fingerprint, package
 from voxelmill.segmenters._step import Step, applied
+from voxelmill.segmenters._tiled import Tiled
 
 LARGEST = 3.0
 """Diameters up to which objects are the same in any block."""
@@ -46,13 +46,11 @@ UNKNOWN = Known(steps=(), tile_px=192, margin_px=24)
 """Before a run has looked."""
 
 
-class BioImageIO(Segmenter):
+class BioImageIO(Tiled):
     """Objects by a model of the BioImage Model Zoo, from a package on disk."""
 
     voxel_bytes: ClassVar[float] = 42.0
-    base_bytes: ClassVar[int] = 700 << 20
     most_channels: ClassVar[int] = 4
-    planes: ClassVar[bool] = True
     kind: Literal["bioimageio"] = "bioimageio"
     model: str = Field(description="path to a package: a .zip, a folder, or the rdf.yaml in it")
     output: str | None = Field(None, description="name of the output; default: the first")
@@ -74,20 +72,15 @@ class BioImageIO(Segmenter):
     diameter_px: float | None = Field(
         None, gt=0, description="the same in pixels along x, for images without a pixel size"
     )
-    min_size_px: int = Field(15, ge=0, description="smallest object in pixels")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs")
     batch: int = Field(
         1, ge=1, le=256, description="tiles that the network sees at a time; some models take one"
     )
     weights_format: Literal["onnx", "torchscript", "pytorch_state_dict"] | None = Field(
         None, description="default: the first that the package has; the last runs its Python code"
     )
-    sha256: str = Field("", description="of the package; found at the start of a run")
     fitted: Known | None = Field(
         None, description="numbers of the image and the package; give them to fix them"
     )
-    origin: Index = Field((0, 0, 0), description="set by the engine for each block")
-    extent: Index = Field((0, 0, 0), description="set by the engine for each block")
     source: ClassVar[str] = (
         "Ouyang et al. 2022, doi:10.1101/2022.06.07.495102; cores grown by least distance"
     )
@@ -139,10 +132,6 @@ class BioImageIO(Segmenter):
         seen = Known(steps=fixed(found.steps, overview), tile_px=found.tile, margin_px=found.margin)
         return self.model_copy(update={"fitted": seen, "sha256": sha256})
 
-    def at(self, origin: Index, extent: Index) -> Self:
-        """The segmenter for a block that starts at `origin` of an image of `extent`."""
-        return self.model_copy(update={"origin": origin, "extent": extent})
-
     def halo(self, spacing_um: Spacing) -> Index:
         """Of any object up to three diameters long, what is near, with all tiles that show it."""
         size = (LARGEST + FAR) * self._diameter(spacing_um)
@@ -163,16 +152,15 @@ class BioImageIO(Segmenter):
         """
         if self.fitted is None:
             raise NotFitted("BioImageIO: no fitted numbers. Call fit first.")
-        if image.shape[1] > 1:
-            raise BadInput(f"bioimageio: {image.shape[1]} planes; allowed: 1. Segment planes")
+        plane, where = self.plane(image)
         net = self._network(len(image), self.sha256)
         used = [self.foreground, *self._said(net.package)]
         empty = np.zeros(len(used), np.float32)
         empty[0] = -LIMIT
         fields = over_tiles(
-            image[:, 0],
+            plane,
             self._grid(),
-            (self.origin[1:], self.extent[1:] if any(self.extent) else image.shape[2:]),
+            where,
             partial(applied, self.fitted.steps),
             lambda tiles: net.look(tiles)[:, used],
             empty,

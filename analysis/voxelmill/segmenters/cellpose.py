@@ -17,8 +17,8 @@ from voxelmill.kernels.flows import Int32, objects_of, steps_from
 from voxelmill.kernels.holes import fill_holes
 from voxelmill.kernels.tilegrid import TileGrid, over_tiles
 from voxelmill.plugin import BadInput, Index, Labels, NotFitted, Pixels, Spacing
-from voxelmill.segmenters import Segmenter
 from voxelmill.segmenters._network import device_of, network
+from voxelmill.segmenters._tiled import Tiled
 from voxelmill.segmenters._views import looked_at, normalised
 from voxelmill.segmenters._weights import fingerprint, for_sam, weights
 
@@ -54,13 +54,11 @@ UNSEEN = Seen(low=(), high=(), network_px=30, typical_px=30, tile_px=224)
 """Before a run has looked: what most networks are like."""
 
 
-class Cellpose(Segmenter):
+class Cellpose(Tiled):
     """Cells or nuclei of any shape, by a network with given weights."""
 
     voxel_bytes: ClassVar[float] = 50.0
-    base_bytes: ClassVar[int] = 700 << 20
     most_channels: ClassVar[int] = 2
-    planes: ClassVar[bool] = True
     kind: Literal["cellpose"] = "cellpose"
     model: str = Field(
         description="path to weights of Cellpose 3 or 4, or name of a model in Cellpose's folder"
@@ -77,15 +75,10 @@ class Cellpose(Segmenter):
     cellprob_threshold: float = Field(
         0.0, description="logit above which a pixel belongs to an object"
     )
-    min_size_px: int = Field(15, ge=0, description="smallest object in pixels")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs")
     batch: int = Field(4, ge=1, le=256, description="tiles that the network sees at a time")
-    sha256: str = Field("", description="of the weights; found at the start of a run")
     fitted: Seen | None = Field(
         None, description="numbers of the image and the network; give them to fix them"
     )
-    origin: Index = Field((0, 0, 0), description="set by the engine for each block")
-    extent: Index = Field((0, 0, 0), description="set by the engine for each block")
     source: ClassVar[str] = (
         "Stringer et al. 2021, doi:10.1038/s41592-020-01018-x; Cellpose-SAM: Pachitariu et al. "
         "2025, doi:10.1101/2025.04.28.651001"
@@ -149,10 +142,6 @@ class Cellpose(Segmenter):
         )
         return self.model_copy(update={"fitted": seen, "sha256": sha256})
 
-    def at(self, origin: Index, extent: Index) -> Self:
-        """The segmenter for a block that starts at `origin` of an image of `extent`."""
-        return self.model_copy(update={"origin": origin, "extent": extent})
-
     def halo(self, spacing_um: Spacing) -> Index:
         """Of any object up to three diameters long, all cells of the grid with their margins."""
         far = math.ceil(LARGEST * self._diameter(spacing_um)) + SEED + self._grid(spacing_um).reach
@@ -171,15 +160,13 @@ class Cellpose(Segmenter):
         if self.fitted is None:
             raise NotFitted("Cellpose: no fitted numbers. Call fit first.")
         seen = self.fitted
-        if image.shape[1] > 1:
-            raise BadInput(f"cellpose: {image.shape[1]} planes; allowed: 1. Segment planes")
+        plane, where = self.plane(image)
         net = network(weights(self.model), self.sha256, device_of(self.device))
         if image.shape[0] > net.channels:
             raise BadInput(f"cellpose: {image.shape[0]} channels; the weights take {net.channels}")
         empty = np.array([0, 0, OUTSIDE], np.float32)
-        where = self.origin[1:], self.extent[1:] if any(self.extent) else image.shape[2:]
         fields = over_tiles(
-            image[:, 0],
+            plane,
             self._grid(spacing_um),
             where,
             partial(normalised, np.array(seen.low), np.array(seen.high)),
