@@ -64,10 +64,13 @@ def instances(mask: Mask, core: Mask, far: int, hole: int, least: int) -> Int32:
     rest, _ = components(mask[None] & (labels == 0), False)
     labels += np.where(rest > 0, rest + np.int32(count), rest)
     fill_holes(labels, hole * hole, (1, hole, hole))
-    keep = np.bincount(labels.ravel(), minlength=1) >= least
-    keep[0] = False
-    ids = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-    found: Int32 = ids[labels[0]]
+    return kept(labels[0], np.bincount(labels.ravel(), minlength=1) >= least)
+
+
+def kept(labels: Int32, keep: Mask) -> Int32:
+    """Objects whose label `keep` (n + 1,) names, numbered 1… in the order of their labels."""
+    ids = np.cumsum(keep[1:], dtype=np.int32)
+    found: Int32 = np.append(np.int32(0), np.where(keep[1:], ids, 0))[labels].astype(np.int32)
     return found
 
 

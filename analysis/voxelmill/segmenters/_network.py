@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.plugin import BadConfig
-from voxelmill.segmenters._weights import KEY_SAM, fingerprint
+from voxelmill.segmenters._weights import KEY_SAM, check_unchanged, fingerprint
 
 Float32: TypeAlias = NDArray[np.float32]
 
@@ -91,8 +91,7 @@ def network(path: Path, sha256: str, device: str) -> Network:
 @lru_cache(maxsize=2)
 def _load(path: Path, sha256: str, device: str) -> Network:
     torch = _torch()
-    if (now := fingerprint(path)) != sha256:
-        raise BadConfig(f"{path}: sha256 {now[:12]}…, at the start {sha256[:12]}…. Run again")
+    check_unchanged(path, fingerprint(path), sha256)
     # Blocks run side by side already; a sum's order must not depend on the number of cores.
     torch.set_num_threads(1)
     try:

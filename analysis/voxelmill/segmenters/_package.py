@@ -14,6 +14,7 @@ from voxelmill.plugin import BadConfig
 from voxelmill.segmenters._fixed import Described
 from voxelmill.segmenters._packagefile import fingerprint
 from voxelmill.segmenters._tensors import OTHER, axes, channels, tiling
+from voxelmill.segmenters._weights import check_unchanged
 
 FORMATS = ("onnx", "torchscript", "pytorch_state_dict")
 """Weights that can be run; of several the first."""
@@ -71,9 +72,7 @@ def read(choice: Choice) -> Parts:
         Another package than at the start of the run, or one that cannot be run here.
     """
     path = choice.path
-    now, then = fingerprint(path), choice.sha256
-    if now != then:
-        raise BadConfig(f"{path}: sha256 {now[:12]}…, at the start {then[:12]}…. Run again")
+    check_unchanged(path, fingerprint(path), choice.sha256)
     model = _description(path)
     if len(model.inputs) != 1:
         raise BadConfig(f"{path}: {len(model.inputs)} inputs; allowed: 1. {OTHER}")

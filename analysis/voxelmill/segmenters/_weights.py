@@ -62,6 +62,18 @@ def digest(path: Path, size: int, changed_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check_unchanged(path: Path, now: str, then: str) -> None:
+    """Refuse another digest than at the start of the run.
+
+    Raises
+    ------
+    BadConfig
+        It is another one.
+    """
+    if now != then:
+        raise BadConfig(f"{path}: sha256 {now[:12]}…, at the start {then[:12]}…. Run again")
+
+
 def fingerprint(path: Path) -> str:
     """SHA-256 of a file."""
     found = path.stat()

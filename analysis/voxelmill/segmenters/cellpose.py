@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from voxelmill.kernels.flow_error import flow_errors
 from voxelmill.kernels.flows import Int32, objects_of, steps_from
 from voxelmill.kernels.holes import fill_holes
+from voxelmill.kernels.instances import kept
 from voxelmill.kernels.tilegrid import TileGrid, over_tiles
 from voxelmill.plugin import BadInput, Index, Labels, NotFitted, Pixels, Spacing
 from voxelmill.segmenters._network import device_of, network
@@ -110,8 +111,7 @@ class Cellpose(Tiled):
         """Warn, where there is no GPU, of what that takes."""
         if device_of(self.device) == "cuda":
             return ""
-        net = network(weights(self.model), self.sha256 or self.prepared().sha256, "cpu")
-        minutes = voxels / PIXELS_PER_S[net.version] / workers / 60
+        minutes = voxels / PIXELS_PER_S[4 if for_sam(self.model) else 3] / workers / 60
         return (
             f"cellpose: no GPU here; {voxels / 1e6:.0f} Mpx take the network about "
             f"{max(minutes, 1):.0f} min on {workers} cores"
@@ -188,9 +188,7 @@ class Cellpose(Tiled):
         keep = np.bincount(labels.ravel(), minlength=count + 1) >= max(self.min_size_px, 1)
         if self.flow_threshold:
             keep &= flow_errors(labels, steps, count) <= self.flow_threshold
-        keep[0] = False
-        ids = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-        return ids[labels]
+        return kept(labels, keep)
 
     def _diameter(self, spacing_um: Spacing) -> float:
         """Diameter of the objects in pixels along x."""
