@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+IMAGES = 48
+"""Images of a batch where nothing says more."""
 LARGE_VOXELS = 2**26
 """An image of so many voxels a channel is a batch of its own."""
 

@@ -113,17 +113,45 @@ class Blocks(Model):
 
 
 class Batches(Model):
-    """How many images one Snakemake job processes."""
+    """How many images one Snakemake job processes: a number, or what a job does in some time.
 
-    images: int = Field(default=48, ge=1, description="Most images in one batch.")
+    Without either, 48 images; at a site, as many as take its ``job_minutes``.
+    """
+
+    images: int | None = Field(default=None, ge=1, description="Most images in one batch.")
+    minutes: float | None = Field(
+        default=None,
+        gt=0,
+        description="What the longest job of a batch takes, by the calibrated speed.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.images is not None and self.minutes is not None:
+            raise ValueError("`images` and `minutes` exclude each other; give one")
+        return self
+
+
+class SlurmWorkers(Model):
+    """Dask workers as SLURM jobs, for an image that outgrows a node."""
+
+    jobs: int = Field(ge=1, description="Jobs, each on one node.")
+    cores: int = Field(ge=1, description="Cores of a job: blocks worked on at once there.")
+    memory_gib: float = Field(gt=0, description="GiB of a job.")
+    minutes: int = Field(default=720, ge=1, description="Time limit; lost jobs are replaced.")
+    account: str | None = Field(default=None, description="Default: that of the calling job.")
+    partition: str | None = Field(default=None, description="Default: that of the cluster.")
+    interface: str | None = Field(default=None, description="Network interface, such as ib0.")
+    extra: tuple[str, ...] = Field(default=(), description="More options for sbatch.")
 
 
 class Compute(Model):
     """Where blocks run."""
 
-    kind: Literal["local", "address"] = "local"
+    kind: Literal["local", "address", "slurm"] = "local"
     processes: bool = Field(default=False, description="local: worker processes, not threads.")
     address: str | None = Field(default=None, description="address: of a Dask scheduler.")
+    slurm: SlurmWorkers | None = Field(default=None, description="slurm: jobs of workers.")
     memory_gib: float | None = Field(
         default=None,
         gt=0,
@@ -134,6 +162,8 @@ class Compute(Model):
     def _address_given(self) -> Self:
         if (self.kind == "address") != (self.address is not None):
             raise ValueError("`address` belongs to `kind: address`, and is needed there")
+        if (self.kind == "slurm") != (self.slurm is not None):
+            raise ValueError("`slurm` belongs to `kind: slurm`, and is needed there")
         return self
 
 
@@ -234,6 +264,14 @@ class Config(Settings):
         default={},
         max_length=0,
         description="Endpoints of object stores; none can be set yet, http(s) needs none.",
+    )
+    labels: Literal["folder", "zip"] = Field(
+        default="folder",
+        description="folder: one sidecar OME-Zarr. zip: one zipped OME-Zarr a batch, for file "
+        "systems that count files.",
+    )
+    site: str | None = Field(
+        default=None, description="Partition file: a name in profiles/slurm, or a path."
     )
     blocks: Blocks = Blocks()
     batches: Batches = Batches()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxelmill.batch import LARGE_VOXELS
+from voxelmill.batch import IMAGES, LARGE_VOXELS
 from voxelmill.configfile import load_config
 from voxelmill.layout import manifest
 from voxelmill.machine import limit
@@ -117,7 +117,7 @@ def survey(prepared: Prepared) -> dict[str, list[Kind]]:
         t, c, z, y, x = json.loads(shape)
         dz, dy, dx = json.loads(spacing)
         alone = t * z * y * x >= LARGE_VOXELS
-        batch = 1 if alone else min(prepared.config.batches.images, counts[kind])
+        batch = 1 if alone else min(prepared.config.batches.images or IMAGES, counts[kind])
         extent = Extent((t, c, z, y, x), dtype, (dz, dy, dx), chunks[dataset], batch)
         found[dataset].append(Kind(f"{dataset}/{path}".rstrip("/"), extent, counts[kind]))
     return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from voxelmill.config import Config
 from voxelmill.configfile import load_config
 from voxelmill.disk import room
+from voxelmill.home import home
 from voxelmill.layout import Layout
 from voxelmill.plugin import BadConfig
 from voxelmill.steps.child import KILLED, call
@@ -16,13 +17,6 @@ from voxelmill.steps.hold import hold
 from voxelmill.steps.plan import refuse
 from voxelmill.steps.prepare import Prepared, prepare
 from voxelmill.steps.watch import is_dry, watch
-
-
-def home(part: str) -> Path:
-    """Folder of the workflow, profiles or configs: in the installed package, or the checkout."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / part
-    return inside if inside.is_dir() else package.parents[1] / part
 
 
 def run(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxelmill.batch import Batch, Item, split
+from voxelmill.batch import IMAGES, Batch, Item, split
 from voxelmill.config import Config
 from voxelmill.configfile import Row, load_sheet
 from voxelmill.layout import Layout, manifest
@@ -59,7 +59,9 @@ def scan(config: Config, config_path: str | Path, *, fresh: bool = False) -> Sca
     for row in sheet:
         found = known.get((row.dataset, row.url)) or _open(row)
         _check_channels(config, config_path, row, found)
-        cut = split(row.dataset, row.url, [_item(f) for f in found], config.batches.images)
+        cut = split(
+            row.dataset, row.url, [_item(f) for f in found], config.batches.images or IMAGES
+        )
         _write_batches(Layout(results / row.dataset), cut)
         batches[row.dataset] = tuple(b.name for b in cut)
         name = {i.path: b.name for b in cut for i in b.items}

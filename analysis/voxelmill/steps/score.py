@@ -12,10 +12,11 @@ import numpy as np
 import yaml
 
 from voxelmill.blocks import Box
+from voxelmill.home import home
 from voxelmill.layout import Layout
 from voxelmill.report import overlay_rgb
 from voxelmill.steps.demo import write_demo_plate
-from voxelmill.steps.run import home, run
+from voxelmill.steps.run import run
 from voxelmill.store.labels import read_labels
 from voxelmill.store.read import open_image, read_box
 from voxelmill.tables import read_table, rows

@@ -1,0 +1,106 @@
+"""A site: what a cluster gives and what it allows, as its partition file says.
+
+In: the name of a file in ``profiles/slurm`` or a path. Out: `Site`. One YAML file serves two
+readers: Snakemake's SLURM plugin reads ``partitions``, voxelmill reads ``site`` (and the limits of
+the partitions, to refuse what no partition takes). Pure data; the only file that is read here.
+"""
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from voxelmill.configfile import parse
+from voxelmill.home import home
+from voxelmill.plugin import BadConfig
+
+
+class Part(BaseModel):
+    """Frozen, strict base."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Storage(Part):
+    """A file system or an object store with its quota; None: no limit known."""
+
+    files: int | None = Field(default=None, description="Files (objects a bucket).")
+    gib: float | None = Field(default=None, description="GiB.")
+    buckets: int | None = Field(default=None, description="Buckets of an object store.")
+    units_tib_hour: float = Field(default=0.0, description="Billing units a TiB and hour.")
+
+
+class Billing(Part):
+    """Billing units; a job pays the larger of what its cores and its memory cost."""
+
+    core_hour: float = 0.0
+    gib_hour: float = 0.0
+    gpu_hour: float = 0.0
+
+
+class Site(Part):
+    """Section ``site`` of a partition file."""
+
+    name: str
+    max_jobs: int = Field(ge=1, description="Jobs in flight.")
+    cores: int = Field(ge=1, description="Cores of the job of one batch.")
+    job_minutes: float = Field(
+        default=40, gt=0, description="What the longest job of a batch takes."
+    )
+    queue_minutes: float = Field(default=5, ge=0, description="Typical wait of a job in the queue.")
+    local_scratch_gib: float = Field(default=0, ge=0, description="$TMPDIR of a job.")
+    scratch: Storage = Storage()
+    objects: Storage = Storage()
+    billing: Billing = Billing()
+
+
+class Partition(BaseModel):
+    """Limits of one partition, in the words of Snakemake's SLURM plugin."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    max_runtime: int | str | None = None
+    max_mem_mb: int | None = None
+    max_threads: int | None = None
+    max_nodes: int | None = None
+
+
+class SiteFile(BaseModel):
+    """A whole partition file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    partitions: dict[str, Partition] = Field(min_length=1)
+    site: Site
+
+
+def site_path(name: str) -> Path:
+    """File of a site: a path that ends in ``.yaml``, or the name of one in ``profiles/slurm``.
+
+    Raises
+    ------
+    BadConfig
+        There is none; the text names those there are.
+    """
+    path = (
+        Path(name) if name.endswith((".yaml", ".yml")) else home("profiles") / f"slurm/{name}.yaml"
+    )
+    if not path.is_file():
+        known = sorted(f.stem for f in (home("profiles") / "slurm").glob("*.yaml"))
+        names = ", ".join(n for n in known if n != "config")
+        raise BadConfig(f"site: no file {path}; allowed: {names}, or the path of a partition file")
+    return path
+
+
+def load_site(name: str) -> SiteFile:
+    """Read the partition file of a site.
+
+    Raises
+    ------
+    BadConfig
+        It is absent, no YAML, or breaks a rule.
+    """
+    path = site_path(name)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise BadConfig(f"{path}: {' '.join(str(error).split())}") from None
+    return parse(SiteFile, data, str(path))
