@@ -57,9 +57,9 @@ test-clusters: $(READY)  ## run the tests that start real SLURM, Ceph, OIDC, Kub
 # newer versions. 3.11.4 only steers the resolver: it reads "> 3.11" as "not 3.11".
 lock: build/uv/bin/uv  ## resolve pyproject.toml into requirements.lock
 	printf 'hatchling\neditables\nsetuptools\nwheel\n' | build/uv/bin/uv pip compile \
-	pyproject.toml - --universal --python-version 3.11.4 --fork-strategy fewest --all-extras \
-	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' \
-	--quiet $(UPGRADE) --output-file requirements.lock
+	pyproject.toml - --universal --python-version 3.11.4 --fork-strategy fewest \
+	--extra bench --extra dev --extra slurm --generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command 'make lock' --quiet $(UPGRADE) --output-file requirements.lock
 
 browser:
 	@command -v chromedriver >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \

@@ -1,5 +1,6 @@
-"""Small OME-Zarr trees for tests, written as JSON and by zarr; nothing of voxelmill writes here."""
+"""Trees of files for tests: small OME-Zarr, written as JSON and by zarr; digests of results."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -158,3 +159,12 @@ def _versioned(key: str, value: dict[str, Any], version: str) -> dict[str, Any]:
     if version == "0.4":
         return {key: {**value, "version": "0.4"}}
     return {"ome": {"version": "0.5", key: value}}
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file by its path; logs left out."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "logs" not in path.parts and path.suffix != ".log"
+    }

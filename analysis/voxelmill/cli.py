@@ -33,7 +33,13 @@ ConfigFile = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 def run_command(
     context: typer.Context,
     config: ConfigFile,
-    profile: Annotated[str | None, typer.Option(help="Folder of a Snakemake profile.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Snakemake profile: local, slurm, or a folder.")
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option(help="Cluster: roihu, lumi, or a partition file (YAML).")
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="Account that jobs are billed to.")] = None,
     cores: Annotated[int | None, typer.Option(min=1, help="Cores to use on this machine.")] = None,
     retry_quarantined: Annotated[
         bool, typer.Option("--retry-quarantined", help="Try mended images again.")
@@ -47,6 +53,8 @@ def run_command(
             config,
             profile=profile,
             cores=cores,
+            site=site,
+            account=account,
             retry_quarantined=retry_quarantined,
             extra=context.args,
         )

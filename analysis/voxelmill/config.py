@@ -142,6 +142,11 @@ class SlurmWorkers(Model):
     account: str | None = Field(default=None, description="Default: that of the calling job.")
     partition: str | None = Field(default=None, description="Default: that of the cluster.")
     interface: str | None = Field(default=None, description="Network interface, such as ib0.")
+    python: str | None = Field(
+        default=None,
+        description="How a job starts Python, such as `apptainer exec voxelmill.sif python`; "
+        "default: the one that runs now.",
+    )
     extra: tuple[str, ...] = Field(default=(), description="More options for sbatch.")
 
 

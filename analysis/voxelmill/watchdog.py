@@ -12,11 +12,15 @@ from collections.abc import MutableMapping
 from pathlib import Path
 
 VARIABLE = "VOXELMILL_RUN"
+ELSEWHERE = "elsewhere"
+"""Value of it where a cluster runs the steps: its jobs outlive the run that has submitted them."""
 PERIOD_S = 0.5
 
 
 def mark(environment: MutableMapping[str, str]) -> None:
-    """Name this process in the environment of what it starts."""
+    """Name this process in the environment of what it starts, unless that runs elsewhere."""
+    if environment.get(VARIABLE) == ELSEWHERE:
+        return
     if found := _name(os.getpid()):
         environment[VARIABLE] = found
 

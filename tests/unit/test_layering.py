@@ -26,6 +26,7 @@ ONLY = {
     # library: the parts that may import it
     "dask": ("run",),
     "distributed": ("run",),
+    "dask_jobqueue": ("run",),
     "zarr": ("store",),
     "obstore": ("store",),
     "pyarrow": ("tables",),

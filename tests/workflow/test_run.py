@@ -1,6 +1,5 @@
 """The workflow as a user runs it: `voxelmill run` in a folder with a small plate."""
 
-import hashlib
 import json
 import os
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from trees import digests
 from voxelmill.steps.demo import write_demo_plate
 from voxelmill.tables import read_table
 
@@ -42,14 +42,6 @@ def jobs(done: subprocess.CompletedProcess[str]) -> Counter[str]:
     text = done.stdout + done.stderr
     rules = re.findall(r"^(?:local)?rule (\w+):$", text, re.MULTILINE)
     return Counter(rule for rule in rules if rule != "all")
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "logs" not in path.parts and path.suffix != ".log"
-    }
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,9 @@ rule aggregate:
         f"{LOGS}/aggregate.log",
     conda:
         "../envs/voxelmill.yaml"
+    resources:
+        mem_mb=memory("aggregate"),
+        runtime=minutes("aggregate"),
     params:
         settings=RUN.settings("aggregate"),
         plate_map=plate_map_option,

@@ -4,6 +4,7 @@ import sys
 from snakemake.exceptions import WorkflowError
 
 from voxelmill.plugin import VoxelmillError
+from voxelmill.steps.jobs import Jobs
 from voxelmill.steps.prepare import prepare
 
 # Where Snakemake is called by its path, without an activated environment, so is voxelmill.
@@ -17,6 +18,7 @@ try:
 except VoxelmillError as error:
     raise WorkflowError(str(error)) from None
 
+JOBS = Jobs(RUN)
 RESULTS = RUN.config.results
 RECORDS = f"{RESULTS}/{{dataset}}/records"
 LOGS = f"{RESULTS}/{{dataset}}/logs"
@@ -51,5 +53,24 @@ def plate_map_option(wildcards):
 
 
 def job_threads(wildcards):
-    """Threads of a batch job: all cores are used even where there are few batches."""
-    return RUN.threads(workflow.cores or 1)
+    """Threads of a batch job: all cores of this machine, or those a job of the cluster gets."""
+    here = workflow.is_main_process and workflow.local_exec
+    return JOBS.threads(workflow.resource_settings.cores if here else None)
+
+
+def memory(step):
+    """Resource function: MB that a job of `step` needs, more with every attempt."""
+
+    def mem_mb(wildcards, attempt):
+        return JOBS.ask(step, wildcards.dataset, wildcards.get("batch"), attempt).mem_mb
+
+    return mem_mb
+
+
+def minutes(step):
+    """Resource function: minutes that a job of `step` may take, more with every attempt."""
+
+    def runtime(wildcards, attempt):
+        return JOBS.ask(step, wildcards.dataset, wildcards.get("batch"), attempt).runtime
+
+    return runtime

@@ -12,6 +12,9 @@ rule measure:
     conda:
         "../envs/voxelmill.yaml"
     threads: job_threads
+    resources:
+        mem_mb=memory("measure"),
+        runtime=minutes("measure"),
     params:
         settings=RUN.settings("measure"),
         run=RUN.execution,

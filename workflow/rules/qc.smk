@@ -9,6 +9,9 @@ rule qc:
     conda:
         "../envs/voxelmill.yaml"
     threads: job_threads
+    resources:
+        mem_mb=memory("qc"),
+        runtime=minutes("qc"),
     params:
         settings=RUN.settings("qc"),
         run=RUN.execution,

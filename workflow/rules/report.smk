@@ -9,6 +9,9 @@ rule report:
         f"{LOGS}/report.log",
     conda:
         "../envs/voxelmill.yaml"
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         settings=RUN.settings("report"),
         command=f"voxelmill run {CONFIG_FILE}",

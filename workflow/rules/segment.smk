@@ -9,6 +9,9 @@ rule segment:
     conda:
         f"../envs/{RUN.environment}"
     threads: job_threads
+    resources:
+        mem_mb=memory("segment"),
+        runtime=minutes("segment"),
     params:
         settings=RUN.settings("segment"),
         run=RUN.execution,

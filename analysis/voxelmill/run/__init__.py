@@ -7,6 +7,7 @@ an outcome with a reason (the caller quarantines); anything else that goes wrong
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxelmill.config import Compute
@@ -122,14 +123,21 @@ def _next(kept: bool) -> str:
 
 
 @contextmanager
-def pool(compute: Compute, workers: int, progress: Progress, alike: bool = False) -> Iterator[Pool]:
+def pool(
+    compute: Compute,
+    workers: int,
+    progress: Progress,
+    alike: bool = False,
+    logs: Path | None = None,
+) -> Iterator[Pool]:
     """Start workers for one step, or connect to the scheduler at ``compute.address``.
 
-    Tasks that are `alike` in what they need have freed memory kept for the next one.
+    Tasks that are `alike` in what they need have freed memory kept for the next one. `logs` is the
+    folder for what workers on other machines print.
     """
     end_with_the_run()
     (reuse if alike else give_back)()
-    with gather(compute, workers) as crew:
+    with gather(compute, workers, logs) as crew:
         yield Pool(crew, progress)
 
 

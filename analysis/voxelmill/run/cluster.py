@@ -1,4 +1,4 @@
-"""Workers of Dask: processes on this machine, the client of the user's session, or an address."""
+"""Workers of Dask: processes here, jobs of SLURM, the user's session, or an address."""
 
 import logging
 import time
@@ -7,7 +7,8 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 from uuid import uuid4
 
 import dask
@@ -43,12 +44,19 @@ LOST = (CancelledError, CommClosedError, NoValidWorkerError, NoWorkerError)
 """Errors that mean that the cluster is gone."""
 
 
-@dataclass(frozen=True)
+class Cluster(Protocol):
+    """A cluster of our own, local or of jobs."""
+
+    def scale(self, n: int) -> Any:  # noqa: ANN401
+        """Have `n` workers: starts what is missing, also what was there and died."""
+
+
+@dataclass
 class Workers:
     """A client, and the cluster behind it where that is our own."""
 
     client: Client
-    cluster: LocalCluster | None = None
+    cluster: Cluster | None = None
     workers: int = 0
 
     @property
@@ -125,11 +133,16 @@ def _get_ready(watched: bool) -> None:
 
 
 @contextmanager
-def connect(compute: Compute, workers: int) -> Iterator[Workers]:
-    """Connect to ``compute.address`` or to the session's client, or start processes."""
+def connect(compute: Compute, workers: int, logs: Path | None = None) -> Iterator[Workers]:
+    """Connect to ``compute.address`` or to the session's client, or start processes or jobs."""
     with ExitStack() as stack:
         if compute.address is not None:
             yield Workers(stack.enter_context(Client(compute.address)))
+            return
+        if compute.slurm is not None:
+            from voxelmill.run.slurm import jobs
+
+            yield stack.enter_context(jobs(compute.slurm, logs))
             return
         if (client := active()) is not None:
             yield Workers(client)

@@ -9,18 +9,22 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 from voxelmill.config import Compute
 from voxelmill.run.crew import Crew, Threads
 
 
 @contextmanager
-def gather(compute: Compute, workers: int) -> Iterator[Crew]:
-    """Start workers, or connect to those of the session or at ``compute.address``."""
-    if compute.address is not None or compute.processes or _session():
+def gather(compute: Compute, workers: int, logs: Path | None = None) -> Iterator[Crew]:
+    """Start workers, or connect to those of the session or at ``compute.address``.
+
+    `logs` is the folder for what workers on other machines print.
+    """
+    if compute.kind != "local" or compute.processes or _session():
         from voxelmill.run.cluster import connect
 
-        with connect(compute, workers) as crew:
+        with connect(compute, workers, logs) as crew:
             yield crew
         return
     executor = ThreadPoolExecutor(workers, thread_name_prefix="voxelmill")

@@ -6,8 +6,10 @@ worker dies `TRIES` times over is named. After `GUILTY` of those no more are tri
 would fare alike and every death costs seconds.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -18,7 +20,7 @@ from voxelmill.run.tasks import Chunk, Done, Item, Outcome, Pace, describe, fini
 AHEAD = 4
 """Chunks in flight for each thread of the crew."""
 PATIENCE_S = 2.0
-"""Without news for so long, look after the workers."""
+"""So often, look after the workers."""
 TRIES = 2
 GUILTY = 3
 
@@ -67,15 +69,18 @@ class Stage:
         self._items = items
         self._threads = self._crew.threads
         self._pace = Pace(total, self._threads, least)
+        looked = time.monotonic()
         while True:
             self._fill()
             if not self._flights:
                 break
-            try:
+            with suppress(Empty):
                 self._land(self._landed.get(timeout=PATIENCE_S))
-            except Empty:
+            if time.monotonic() - looked >= PATIENCE_S:
+                # Workers come and go, also while others are busy.
                 self._crew.revive()
                 self._threads = self._crew.threads
+                looked = time.monotonic()
 
     def _fill(self) -> None:
         alone = any(alone for _, alone in self._flights.values())

@@ -17,7 +17,8 @@ from voxelmill.lockfile import Held, LockFile
 from voxelmill.plugin import OutputExists, VoxelmillError
 
 RUNNING = ".running"
-LOCKS = Path(".snakemake/locks")
+LOCKS = ("locks/*", "metadata.db")
+"""Where Snakemake keeps its lock: files, or the database of a cluster's profile."""
 APART = ("labels.ome.zarr", "scratch")
 """Folders without files written by way of a ``.part``, or that are emptied by their owner."""
 STALE_S = 60.0
@@ -25,7 +26,9 @@ STALE_S = 60.0
 
 
 @contextmanager
-def hold(results: Path, unlock: Callable[[], object]) -> Iterator[LockFile]:
+def hold(
+    results: Path, unlock: Callable[[], object], clear: Callable[[], object] | None = None
+) -> Iterator[LockFile]:
     """Hold a results folder; first put right what a killed run has left.
 
     Parameters
@@ -34,6 +37,8 @@ def hold(results: Path, unlock: Callable[[], object]) -> Iterator[LockFile]:
         Made if it is absent.
     unlock : callable
         Makes Snakemake remove its lock on the working directory.
+    clear : callable, optional
+        Ends jobs that an earlier run has left on other machines; called in any case.
 
     Yields
     ------
@@ -54,6 +59,8 @@ def hold(results: Path, unlock: Callable[[], object]) -> Iterator[LockFile]:
             f"{results}: another run works there ({holder}). Let it finish or end it"
         ) from None
     try:
+        if clear is not None:
+            clear()
         if lock.before:
             sweep(results)
             if lock.before.endswith(f" in {here}") and is_stale(here):
@@ -71,7 +78,7 @@ def hold(results: Path, unlock: Callable[[], object]) -> Iterator[LockFile]:
 
 def is_stale(folder: Path) -> bool:
     """Whether a Snakemake lock lies in `folder` and no process that may hold it lives."""
-    if not any((folder / LOCKS).glob("*")):
+    if not any(any((folder / ".snakemake").glob(place)) for place in LOCKS):
         return False
     return not any(_is_snakemake(process, folder) for process in Path("/proc").glob("[0-9]*"))
 

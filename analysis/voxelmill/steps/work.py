@@ -125,7 +125,12 @@ def start(
         "before": before,
     }
     alike = all(whole(extent, execution.blocks) for extent in extents.values())
-    with pool(execution.compute, execution.workers, Progress(), alike) as workers:
+    compute = execution.compute
+    if alike and compute.slurm is not None:
+        # Fields need no workers of their own: there are as many jobs as batches.
+        compute = Compute()
+    logs = layout.root / "logs" / "workers"
+    with pool(compute, execution.workers, Progress(), alike, logs) as workers:
         tasks = {i.path: (batch.url, i, settings.sparse) for i in batch.items}
         opened = workers.run(f"{step}: open", open_item, tasks)
         images = tuple(

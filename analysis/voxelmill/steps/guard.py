@@ -1,0 +1,117 @@
+"""Watches a Snakemake that watches a cluster: one that waits for nothing is ended.
+
+Snakemake's plugin counts on being told how every job ended. A job of which the cluster has
+forgotten everything, or which ended in a state that it does not know, is waited for for ever. So
+a Snakemake without any job in the queue, without a process of its own and without a word in its
+log for `IDLE_S` is killed; what it has finished stays, and the next one goes on.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from voxelmill.plugin import VoxelmillError
+
+IDLE_S = 900.0
+"""Five times the longest time between two questions of Snakemake about its jobs."""
+LOOKS = 20
+"""Looks in that time."""
+VARIABLE = "VOXELMILL_IDLE_S"
+"""Environment variable with another time."""
+
+
+class Guard:
+    """What the watching thread has found.
+
+    Parameters
+    ----------
+    jobs : callable
+        Ids of the cluster's jobs of this run.
+    mend : callable
+        Called at every look: ends jobs that will never start.
+    idle_s : float
+        How long nothing may happen.
+    """
+
+    def __init__(
+        self,
+        jobs: Callable[[], list[str]],
+        mend: Callable[[], object],
+        idle_s: float = IDLE_S,
+    ) -> None:
+        self.fired = False
+        """Whether a Snakemake was killed."""
+        self._jobs, self._mend = jobs, mend
+        self._idle_s, self._period_s = idle_s, idle_s / LOOKS
+        self._end = threading.Event()
+
+    def watch(self) -> None:
+        """Look until told to end; kill a Snakemake that waits for nothing."""
+        idle, seen = 0.0, ""
+        while not self._end.wait(self._period_s):
+            state = _state()
+            try:
+                self._mend()
+                busy = state != seen or bool(self._jobs())
+            except VoxelmillError:
+                # No answer is no reason to kill.
+                busy = True
+            idle, seen = (0.0 if busy else idle + self._period_s), state
+            if idle >= self._idle_s:
+                self.fired = True
+                for process in _snakemakes():
+                    os.kill(process, signal.SIGKILL)
+                idle = 0.0
+
+    def end(self) -> None:
+        """Stop looking."""
+        self._end.set()
+
+
+def patience() -> float:
+    """Seconds that nothing may happen: `IDLE_S`, or what the environment says."""
+    return float(os.environ.get(VARIABLE, IDLE_S))
+
+
+@contextmanager
+def guarded(guard: Guard | None) -> Iterator[None]:
+    """Have `guard` watch while the body runs."""
+    if guard is None:
+        yield
+        return
+    thread = threading.Thread(target=guard.watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        guard.end()
+        thread.join()
+
+
+def _snakemakes() -> list[int]:
+    """Snakemake processes that this process has started."""
+    own = _children(os.getpid())
+    return [pid for pid in own if b"snakemake" in _command(pid)]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _children(pid: int) -> list[int]:
+    """Child processes; none where the system does not tell."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(word) for path in lists for word in path.read_text().split()]
+
+
+def _state() -> str:
+    """Processes under Snakemake, and how long its newest log is."""
+    below = [child for pid in _snakemakes() for child in _children(pid)]
+    logs = sorted(Path(".snakemake/log").glob("*.log"))
+    return f"{below} {logs[-1].stat().st_size if logs else 0}"

@@ -1,0 +1,81 @@
+"""A segmenter that fails as a script says, and counts how often it is started.
+
+It is installed as a package of a third party: a folder on PYTHONPATH. The script is a folder named
+by VOXELMILL_SCRIPT: ``<batch>.fault`` says what the first execution for a batch does; every
+execution adds a line "process node" to ``<batch>.starts``.
+"""
+
+import os
+from pathlib import Path
+
+CODE = '''
+import os
+import sys
+import time
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from voxelmill.segmenters import Segmenter
+
+
+class Scripted(Segmenter):
+    """Connected voxels above a level, and what a script adds."""
+
+    kind: Literal["scripted"] = "scripted"
+    source: ClassVar[str] = "Rosenfeld & Pfaltz 1966, doi:10.1145/321356.321357"
+    level: float
+
+    def halo(self, spacing_um):
+        return 0, 40, 40
+
+    def __call__(self, image, spacing_um, seeds=None):
+        act()
+        return ndi.label(image[0] > self.level)[0].astype(np.int32)
+
+
+def act(done=[]):
+    script = os.environ.get("VOXELMILL_SCRIPT")
+    if not script or done:
+        return
+    done.append(True)
+    batch = next((Path(a).stem for a in sys.argv if "/batches/" in a), "unknown")
+    starts = Path(script, batch + ".starts")
+    with starts.open("a") as file:
+        file.write(f"{os.getpid()} {os.environ.get('SLURMD_NODENAME', 'here')}\\n")
+    fault = Path(script, batch + ".fault")
+    if len(starts.read_text().splitlines()) > 1 or not fault.exists():
+        return
+    if fault.read_text() == "exit":
+        sys.stderr.write("the script says so\\n")
+        sys.stderr.flush()
+        os._exit(3)
+    time.sleep(3600)
+'''
+
+
+def install(site: Path) -> None:
+    """Write the package into a folder for PYTHONPATH."""
+    info = site / "scripted_faults-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "scripted_faults.py").write_text(CODE)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted-faults\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[voxelmill.plugins]\nscripted = scripted_faults:Scripted\n"
+    )
+
+
+def environment(site: Path, script: Path | None = None) -> dict[str, str]:
+    """Environment of a run with the package; `script` is the folder of the script."""
+    before = os.environ.get("PYTHONPATH", "")
+    found = {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{before}".rstrip(os.pathsep)}
+    return found | ({"VOXELMILL_SCRIPT": str(script)} if script else {})
+
+
+def starts(script: Path, batch: str) -> list[tuple[int, str]]:
+    """Executions so far: process and node."""
+    file = script / f"{batch}.starts"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [(int(line.split()[0]), line.split()[1]) for line in lines]

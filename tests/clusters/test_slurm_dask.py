@@ -1,0 +1,126 @@
+"""One image on Dask workers that are SLURM jobs, driven by a job too: deaths lose nothing."""
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.large import write_large
+from clusters import slurmctl
+from clusters.slurmctl import ask, until
+from trees import digests
+from voxelmill.ledger import read_lines
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
+CONFIG = """
+datasets: sheet.tsv
+objects: {nuclei: {channel: "0", segmenter: {kind: watershed, diameter_um: 14}}}
+blocks: {size: 256}
+"""
+BATCH, RECORD = "results/big/batches/0000.json", "results/big/records/segment/0000.json"
+LEDGER = "results/big/scratch/segment-0000/ledger.jsonl"
+WORKERS = {"jobs": 3, "cores": 1, "memory_gib": 2, "minutes": 10, "interface": "lo"}
+NAME = "voxelmill-worker"
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with an image of 144 blocks, scanned."""
+    folder = tmp_path_factory.mktemp("big")
+    write_large(folder / "big.zarr", 3072)
+    (folder / "config.yaml").write_text(CONFIG)
+    (folder / "sheet.tsv").write_text("dataset\turl\nbig\tbig.zarr\n")
+    ask(sys.executable, "-c", f"import os; os.chdir({str(folder)!r}); from voxelmill.cli import "
+        "main; import sys; sys.argv = ['voxelmill', 'scan', 'config.yaml']; main()")  # fmt: skip
+    for kind in ("local", "slurm"):
+        compute = {"kind": kind} | ({"slurm": WORKERS} if kind == "slurm" else {})
+        run = {"blocks": {"size": 256}, "compute": compute}
+        (folder / f"{kind}.json").write_text(json.dumps(run))
+    return folder
+
+
+@pytest.fixture
+def folder(idle: None, image: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(image, tmp_path / "run"))
+
+
+def driver(folder: Path, run: str, *options: str) -> str:
+    """Submit the step as a batch job; return its id."""
+    call = f"{sys.executable} -m voxelmill segment {BATCH} --record {RECORD} --config config.yaml"
+    return ask("sbatch", "--parsable", "--chdir", str(folder), "--account", slurmctl.OTHER_ACCOUNT,
+               "--partition", "small", "--time", "10", "--output", str(folder / "driver.txt"),
+               "--open-mode", "append", *options, "--wrap", f"{call} --run {run}.json --workers 2",
+               ).strip()  # fmt: skip
+
+
+def ended(job: str, seconds: float = 240) -> str:
+    """State in which a job ends."""
+    until(lambda: job not in ask("squeue", "--noheader", "--format", "%A"), seconds)
+    return ask(
+        "sacct", "--allocations", "--noheader", "--jobs", job, "--format", "State%20"
+    ).split()[0]
+
+
+def finished_blocks(folder: Path) -> int:
+    return max(0, len(read_lines(folder / LEDGER)[0]) - 1) if (folder / LEDGER).exists() else 0
+
+
+def workers() -> list[str]:
+    return ask("squeue", "--noheader", "--states", "running", "--name", NAME,
+               "--format", "%A").split()  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def local(slurm: None, image: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Digests of what the step leaves without a cluster."""
+    folder = Path(shutil.copytree(image, tmp_path_factory.mktemp("here") / "run"))
+    assert ended(driver(folder, "local")) == "COMPLETED"
+    return digests(folder / "results")
+
+
+def test_a_worker_that_is_killed_is_replaced(folder: Path, local: dict[str, str]) -> None:
+    job = driver(folder, "slurm")
+    until(lambda: len(workers()) == 3 and finished_blocks(folder) > 5, 120)
+    first = workers()
+    ask("scancel", "--signal", "KILL", "--full", first[0])
+    until(lambda: len(set(workers()) - {first[0]}) == 3, 60)
+    assert ended(job) == "COMPLETED", (folder / "driver.txt").read_text()
+    assert digests(folder / "results") == local
+    nodes = [r.node for r in slurmctl.executions(time.time() - 600) if r.job in first]
+    assert len(set(nodes)) >= 2
+    accounts = {r.account for r in slurmctl.executions(time.time() - 600) if r.job in first}
+    assert accounts == {slurmctl.OTHER_ACCOUNT}, "workers are billed to the driver's account"
+    until(lambda: not workers(), 30)
+
+
+def test_a_driver_that_dies_goes_on_with_what_is_finished(
+    folder: Path, local: dict[str, str]
+) -> None:
+    """The scheduler is in it: its death, a time limit and a preemption are the same to the step."""
+    job = driver(folder, "slurm")
+    until(lambda: finished_blocks(folder) > 20, 120)
+    ask("scancel", "--signal", "KILL", "--full", job)
+    assert ended(job) != "COMPLETED"
+    until(lambda: not workers(), 90)
+    before = {line["key"] for line in read_lines(folder / LEDGER)[0][1:]}
+    again = driver(folder, "slurm")
+    until(lambda: finished_blocks(folder) > len(before), 120)
+    lines = [line["key"] for line in read_lines(folder / LEDGER)[0][1:]]
+    assert lines[: len(before)] == [*dict.fromkeys(lines)][: len(before)]
+    assert before <= set(lines)
+    assert ended(again) == "COMPLETED", (folder / "driver.txt").read_text()
+    assert digests(folder / "results") == local
+
+
+def test_workers_that_never_come_end_in_an_error(folder: Path) -> None:
+    run = json.loads((folder / "slurm.json").read_text())
+    run["compute"]["slurm"]["python"] = "/nowhere/python"
+    (folder / "lost.json").write_text(json.dumps(run))
+    job = driver(folder, "lost")
+    assert ended(job) == "FAILED"
+    said = (folder / "driver.txt").read_text()
+    assert "ended before one had come" in said
+    assert said.count("Traceback") == 0
