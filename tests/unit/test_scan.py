@@ -2,14 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from voxelmill import sizing
-from voxelmill.batchtable import BatchTable
+from voxelmill.batchtable import BatchTable, Entry, Key
 from voxelmill.config import Config, Segmented
 from voxelmill.configfile import parse
 from voxelmill.costs import Costs
@@ -20,7 +20,7 @@ from voxelmill.steps.demo import write_demo_plate
 from voxelmill.steps.prepare import prepare
 from voxelmill.steps.scan import Scanned, listed, scan
 from voxelmill.steps.work import read_batch
-from voxelmill.tables import read_table, write_table
+from voxelmill.tables import Frame, read_table, write_table
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +162,26 @@ def test_a_scan_without_changes_looks_into_no_batch(
     place.sheet("a", "b")
     with pytest.raises(TypeError):
         place.scan()
+
+
+def test_a_new_dataset_makes_no_work_of_old_ones(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.scan()
+    cut, keys = Cutter.cut, []
+
+    def noted(cutter: Cutter, key: Key, frame: Frame, before: Sequence[Entry]) -> object:
+        keys.append(key)
+        return cut(cutter, key, frame, before)
+
+    monkeypatch.setattr(Cutter, "cut", noted)
+    place.sheet("b", "a")
+    place.scan()
+    assert [dataset for dataset, _ in keys] == ["b"]
+    assert read_table(manifest(place.results))["dataset"] == ["b"] * 6 + ["a"] * 6
+    place.sheet("a", "b")
+    assert [*place.scan().batches] == ["a", "b"]
+    assert read_table(manifest(place.results))["dataset"] == ["a"] * 6 + ["b"] * 6
 
 
 def test_a_manifest_alone_is_enough(place: Place) -> None:

@@ -14,7 +14,7 @@ from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
-from voxelmill.batchtable import BatchLoad, BatchTable, Key
+from voxelmill.batchtable import BatchLoad, BatchTable, Entry, Key
 from voxelmill.config import Config
 from voxelmill.configfile import Row, load_sheet
 from voxelmill.layout import Layout, manifest
@@ -72,32 +72,30 @@ def scan(config: Config, config_path: str | Path, *, fresh: bool = False) -> Sca
             opened.add(key)
         found[key] = _open(row) if key in opened else known[key]
         _check_channels(config, config_path, row, found[key])
-    same_rows = not opened and list(found) == list(known)
     # Batch files need no look at their rows where these are those that they were made of.
-    trusted = same_rows and before.manifest == _sha256(manifest(results))
+    whole = bool(known) and before.manifest == _sha256(manifest(results))
     entries = {}
     for key, frame in found.items():
         old = before.entries.get(key, ())
-        kept = trusted and cutter.unchanged(key, old)
+        kept = whole and key not in opened and cutter.unchanged(key, old)
         entries[key] = old if kept else cutter.cut(key, frame, old)
-    now = BatchTable(entries, before.manifest)
-    _write(results, found, now, before, trusted)
+    if whole and not opened and list(entries.items()) == list(before.entries.items()):
+        manifest(results).touch()
+    else:
+        _write(results, found, entries)
     batches = {key[0]: tuple(e.batch for e in each) for key, each in entries.items()}
     return Scanned(batches, sum(map(len, found.values())), len(opened))
 
 
 def _write(
-    results: Path, found: Mapping[Key, Frame], now: BatchTable, before: BatchTable, trusted: bool
+    results: Path, found: Mapping[Key, Frame], entries: Mapping[Key, tuple[Entry, ...]]
 ) -> None:
-    """Write the manifest and the table of batches, if they have changed."""
-    if trusted and now == before:
-        manifest(results).touch()
-        return
+    """Write the manifest, then the table of batches, which names its digest."""
     with TableWriter(manifest(results)) as writer:
         for key, frame in found.items():
-            batches = [e.batch for e in now.entries[key] for _ in range(e.images)]
+            batches = [e.batch for e in entries[key] for _ in range(e.images)]
             writer.add(frame.having("batch", batches))
-    BatchTable(now.entries, _sha256(manifest(results))).write(results)
+    BatchTable(entries, _sha256(manifest(results))).write(results)
 
 
 def _sha256(path: Path) -> str:
