@@ -3,14 +3,15 @@
 Pure: no files. A batch file is JSON made by `Batch.as_json`; it changes only if its images do.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import repeat
 from typing import Any
 
 IMAGES = 48
 """Images of a batch where nothing says more."""
 LARGE_VOXELS = 2**26
-"""An image of so many voxels a channel is a batch of its own."""
+"""An image of so many voxels a channel is a batch of its own where batches are counted."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class Item:
     """t·z·y·x of level 0; 0 if the image could not be opened."""
 
 
+FIELDS = tuple(field.name for field in fields(Item))
+
+
 @dataclass(frozen=True)
 class Batch:
     """Consecutive images of one dataset."""
@@ -39,41 +43,48 @@ class Batch:
 
     def as_json(self) -> dict[str, Any]:
         """JSON value of the batch file."""
-        # A list: the tuple that asdict leaves is never equal to what a file gives back.
-        return {**asdict(self), "items": [asdict(item) for item in self.items]}
+        columns = {name: [getattr(item, name) for item in self.items] for name in FIELDS}
+        return columns_as_json(self.dataset, self.url, self.name, columns)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Batch":
-        """Batch of a batch file."""
-        items = tuple(Item(**item) for item in value["items"])
-        return cls(value["dataset"], value["url"], value["name"], items)
+        """Batch of a batch file; older ones hold an object for every image.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            It is not of a batch file.
+        """
+        given = value["items"]
+        items = (Item(**item) for item in given) if isinstance(given, list) else _items(given)
+        return cls(value["dataset"], value["url"], value["name"], tuple(items))
 
 
-def split(dataset: str, url: str, items: Sequence[Item], most: int) -> list[Batch]:
-    """Cut a dataset into batches.
+def columns_as_json(
+    dataset: str, url: str, name: str, columns: Mapping[str, Sequence[Any]]
+) -> dict[str, Any]:
+    """JSON value of a batch file, from what its images have in each field of `Item`.
 
-    Parameters
-    ----------
-    dataset, url : str
-    items : sequence of Item
-        All images, in plate order.
-    most : int
-        Most images in one batch. Large images are batches of their own.
-
-    Returns
-    -------
-    list of Batch
-        Named 0000, 0001 … in order; every item is in exactly one.
+    A list for each field; one value where all images have the same (`path` is always a list).
     """
-    groups: list[list[Item]] = []
-    for item in items:
-        large = item.voxels >= LARGE_VOXELS
-        full = not groups or len(groups[-1]) >= most
-        if large or full or groups[-1][-1].voxels >= LARGE_VOXELS:
-            groups.append([])
-        groups[-1].append(item)
-    width = max(4, len(str(len(groups))))
-    return [Batch(dataset, url, f"{i:0{width}d}", tuple(g)) for i, g in enumerate(groups)]
+    items = {field: _short(field, list(columns[field])) for field in FIELDS}
+    return {"dataset": dataset, "url": url, "name": name, "items": items}
+
+
+def _short(field: str, values: list[Any]) -> Any:  # noqa: ANN401 - JSON
+    alike = field != "path" and values and values.count(values[0]) == len(values)
+    return values[0] if alike else values
+
+
+def _items(columns: Mapping[str, Any]) -> Iterator[Item]:
+    if set(columns) != set(FIELDS):
+        raise ValueError(f"items: {', '.join(columns)}; allowed: {', '.join(FIELDS)}")
+    number = len(columns["path"])
+    lists = [
+        columns[name] if isinstance(columns[name], list) else repeat(columns[name], number)
+        for name in FIELDS
+    ]
+    return (Item(*values) for values in zip(*lists, strict=True))
 
 
 def place_columns(dataset: str, items: Sequence[Item]) -> dict[str, list[str]]:

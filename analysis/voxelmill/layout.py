@@ -1,6 +1,7 @@
 """Where everything lies under ``results/``: the one place that knows.
 
 results/manifest.parquet                 one row an image, all datasets
+results/batches.parquet                  one row a batch, all datasets
 results/<dataset>/batches/<batch>.json
 results/<dataset>/labels.ome.zarr/<image>/labels/<object set>
 results/<dataset>/objects/<object set>/<batch>.parquet
@@ -76,6 +77,11 @@ class Layout:
 def manifest(results: Path) -> Path:
     """Table of all images of all datasets."""
     return results / "manifest.parquet"
+
+
+def batch_table(results: Path) -> Path:
+    """Table of all batches of all datasets."""
+    return results / "batches.parquet"
 
 
 def verdict(results: Path) -> Path:

@@ -65,9 +65,10 @@ class TableWriter:
         self._schema: pa.Schema | None = None
         self._file: pq.ParquetWriter | None = None
 
-    def add(self, columns: Columns) -> None:
+    def add(self, columns: "Columns | Frame") -> None:
         """Append rows; the first portion, which may be empty, sets the columns and their types."""
-        arrays = {name: _array(values) for name, values in columns.items()}
+        given = columns.plain() if isinstance(columns, Frame) else columns
+        arrays = {name: _array(values) for name, values in given.items()}
         if self._file is None:
             fields = [
                 pa.field(n, a.type, metadata={"unit": self._units[n]} if n in self._units else None)
@@ -117,8 +118,77 @@ class TableWriter:
             self._part.unlink(missing_ok=True)
 
 
+class Frame:
+    """Rows that stay in Arrow, each text once: for tables of millions of rows.
+
+    `integers` names columns of whole numbers, whose type cannot be told where all are null.
+    """
+
+    def __init__(self, table: pa.Table, integers: Sequence[str] = ()) -> None:
+        for name in integers:
+            values = _plain(table.column(name)).cast(pa.int64())
+            table = table.set_column(table.column_names.index(name), name, values)
+        self._table = table
+
+    @classmethod
+    def of(cls, columns: Columns, integers: Sequence[str] = ()) -> "Frame":
+        """Rows of these columns."""
+        arrays = {name: _coded(_array(values)) for name, values in columns.items()}
+        return cls(pa.table(arrays), integers)
+
+    @classmethod
+    def read(cls, path: Path, integers: Sequence[str] = ()) -> "Frame":
+        """Rows of a Parquet file; raises as `read_table` does."""
+        return cls(_read(path, None, coded=True), integers)
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return list(self._table.column_names)
+
+    def part(self, start: int, stop: int) -> "Frame":
+        """Rows `start` to before `stop`; nothing is copied."""
+        return Frame(self._table.slice(start, stop - start))
+
+    def column(self, name: str) -> list[Any]:
+        """Values of a column, None for null."""
+        return [value for chunk in self._table.column(name).chunks for value in _listed(chunk)]
+
+    def having(self, name: str, values: Sequence[str]) -> "Frame":
+        """The same rows, with this text as their last column."""
+        table = self._table.drop_columns(name) if name in self.names else self._table
+        return Frame(table.append_column(name, _coded(_array(values))))
+
+    def plain(self) -> dict[str, Any]:
+        """Arrow arrays by column, as they are written."""
+        return {n: _plain(self._table.column(n)).combine_chunks() for n in self.names}
+
+
+def _coded(array: Any) -> Any:  # noqa: ANN401 - Arrow array
+    return array.dictionary_encode() if pa.types.is_string(array.type) else array
+
+
+def _plain(column: Any) -> Any:  # noqa: ANN401 - Arrow column
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _listed(chunk: Any) -> list[Any]:  # noqa: ANN401 - Arrow array
+    """Python values of an array; `to_pylist` of text takes several times as long."""
+    if chunk.null_count == len(chunk):
+        return [None] * len(chunk)
+    if pa.types.is_dictionary(chunk.type) and not chunk.null_count:
+        texts = chunk.dictionary.to_pylist()
+        return [texts[code] for code in np.from_dlpack(chunk.indices).tolist()]
+    return list(_plain(chunk).to_pylist())
+
+
 def _array(values: Any) -> Any:  # noqa: ANN401 - anything that Arrow takes
     """Arrow array, made of buffers: `pyarrow.array` imports pandas where it is installed."""
+    if isinstance(values, pa.Array):
+        return values
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
         bits = values.dtype.kind == "b"
         data: Any = np.packbits(values, bitorder="little") if bits else np.ascontiguousarray(values)
@@ -163,10 +233,12 @@ def read_table(
     return {name: _values(table.column(name)) for name in table.column_names}
 
 
-def _read(file: Path, columns: Sequence[str] | None) -> pa.Table:
+def _read(file: Path, columns: Sequence[str] | None, coded: bool = False) -> pa.Table:
     try:
+        schema = pq.read_schema(file) if coded else ()
+        text = [f.name for f in schema if pa.types.is_string(f.type)]
         # Not pq.read_table: it imports pandas where it is installed.
-        with pq.ParquetFile(file) as parquet:
+        with pq.ParquetFile(file, read_dictionary=text) as parquet:
             return parquet.read(columns=list(columns) if columns else None)
     except (OSError, pa.ArrowInvalid) as error:
         raise StoreUnavailable(
@@ -195,7 +267,7 @@ def _values(column: Any) -> Any:  # noqa: ANN401 - Arrow column to array or list
         return _numbers(column.fill_null(np.nan) if column.null_count else column)
     if pa.types.is_integer(kind) and column.null_count == 0:
         return _numbers(column)
-    return column.to_pylist()
+    return [value for chunk in column.chunks for value in _listed(_coded(chunk))]
 
 
 def _numbers(column: Any) -> NDArray[Any]:  # noqa: ANN401 - Arrow column

@@ -1,39 +1,47 @@
-"""Batches hold every image once, in order, large ones alone."""
+"""A batch file says the same as its batch, short or as earlier versions wrote it."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxelmill.batch import LARGE_VOXELS, Batch, Item, split
+from voxelmill.batch import Batch, Item, columns_as_json
 
 ITEM = Item("", "P", "A01", "A", "01", "0", None, 0)
+ITEMS = st.builds(
+    Item,
+    st.text(max_size=3), st.sampled_from(["", "P"]), st.sampled_from(["", "A01", "B02"]),
+    st.sampled_from(["A", "B"]), st.just("01"), st.sampled_from(["0", "1"]),
+    st.sampled_from([None, 0, 3]), st.sampled_from([0, 81, 2**40]),
+)  # fmt: skip
 
 
 @settings(max_examples=60)
-@given(st.lists(st.sampled_from([0, 10, LARGE_VOXELS - 1, LARGE_VOXELS])), st.integers(1, 5))
-def test_every_image_is_in_one_batch_in_order(sizes: list[int], most: int) -> None:
-    items = [replace(ITEM, path=str(i), voxels=n) for i, n in enumerate(sizes)]
-    batches = split("d", "u", items, most)
-    assert [i for b in batches for i in b.items] == items
-    assert [int(b.name) for b in batches] == list(range(len(batches)))
-    assert sorted(b.name for b in batches) == [b.name for b in batches]
-    for batch in batches:
-        large = [i for i in batch.items if i.voxels >= LARGE_VOXELS]
-        assert 1 <= len(batch.items) <= (1 if large else most)
-    if LARGE_VOXELS not in sizes:
-        assert len(batches) == -(-len(items) // most)
-
-
-def test_names_sort_beyond_ten_thousand() -> None:
-    names = [b.name for b in split("d", "u", [ITEM] * 10_001, 1)]
-    assert names == sorted(names)
-    assert len(set(names)) == 10_001
-
-
-def test_a_batch_file_gives_the_same_batch() -> None:
-    (batch,) = split("d", "u", [replace(ITEM, acquisition=3), ITEM], 4)
+@given(st.lists(ITEMS, max_size=5))
+def test_a_batch_file_gives_the_same_batch(items: list[Item]) -> None:
+    batch = Batch("d", "u", "0000", tuple(items))
     value = json.loads(json.dumps(batch.as_json()))
     assert Batch.from_json(value) == batch
     assert value == batch.as_json(), "or it would be rewritten by every scan"
+
+
+def test_files_of_earlier_versions_are_read() -> None:
+    batch = Batch("d", "u", "0000", (replace(ITEM, acquisition=3), ITEM))
+    assert Batch.from_json({**asdict(batch), "items": [asdict(i) for i in batch.items]}) == batch
+
+
+def test_what_all_images_share_is_written_once() -> None:
+    columns = {name: [value] * 900 for name, value in asdict(ITEM).items()}
+    columns["path"] = [f"A/01/{i}" for i in range(900)]
+    text = json.dumps(columns_as_json("d", "u", "0000", columns))
+    assert text.count("A01") == 1
+    assert len(text) < 900 * 15
+
+
+@pytest.mark.parametrize("change", [{"path": ["a"]}, {"well": ["A01"]}, {"more": "x"}])
+def test_a_file_that_is_damaged_is_none(change: dict[str, object]) -> None:
+    value = Batch("d", "u", "0000", (ITEM, replace(ITEM, path="b", well="B02"))).as_json()
+    with pytest.raises(ValueError, match=r"zip\(\)|allowed: path"):
+        Batch.from_json({**value, "items": value["items"] | change})

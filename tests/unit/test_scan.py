@@ -2,18 +2,25 @@
 
 import json
 import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from voxelmill.config import Config
+from voxelmill import sizing
+from voxelmill.batchtable import BatchTable, Entry, Key
+from voxelmill.config import Config, Segmented
 from voxelmill.configfile import parse
-from voxelmill.layout import Layout, manifest
+from voxelmill.costs import Costs
+from voxelmill.layout import Layout, batch_table, manifest
 from voxelmill.plugin import BadConfig, BadInput
+from voxelmill.steps.cutting import Cutter
 from voxelmill.steps.demo import write_demo_plate
+from voxelmill.steps.prepare import prepare
 from voxelmill.steps.scan import Scanned, listed, scan
 from voxelmill.steps.work import read_batch
-from voxelmill.tables import read_table
+from voxelmill.tables import Frame, read_table, write_table
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +42,23 @@ class Place:
         lines = [f"{name}\t{self.plate}" for name in datasets]
         (self.folder / "sheet.tsv").write_text("\n".join(["dataset\turl", *lines]) + "\n")
 
-    def config(self, channel: str = "DNA", images: int = 4) -> Config:
+    def config(self, channel: str = "DNA", images: int = 4, minutes: float = 0) -> Config:
         """Configuration with these batches."""
         nuclei = {"channel": channel, "segmenter": {"kind": "watershed", "diameter_um": 9}}
         return parse(Config, {
             "datasets": "sheet.tsv", "results": str(self.folder / "results"),
-            "objects": {"nuclei": nuclei}, "batches": {"images": images},
+            "objects": {"nuclei": nuclei},
+            "batches": {"minutes": minutes} if minutes else {"images": images},
         }, "c.yaml")  # fmt: skip
 
     def scan(self, *, fresh: bool = False, **more: object) -> Scanned:
         """Scan here."""
         return scan(self.config(**more), self.folder / "c.yaml", fresh=fresh)  # type: ignore[arg-type]
+
+    def listed(self) -> dict[str, tuple[str, ...]]:
+        """Batches as a job sees them."""
+        found = listed(self.config(), self.folder / "c.yaml")
+        return {dataset: tuple(batches) for dataset, batches in found.items()}
 
     def files(self) -> dict[str, tuple[bytes, int]]:
         """Content and time of all batch files."""
@@ -95,7 +108,7 @@ def test_a_new_dataset_changes_nothing_old(place: Place) -> None:
     assert found.opened == 1
     assert found.images == 12
     assert {p: place.files()[p] for p in files} == files
-    assert listed(place.config(), place.folder / "c.yaml") == found.batches
+    assert place.listed() == found.batches
     place.sheet("b")
     assert set(place.scan().batches) == {"b"}
     assert set(read_table(manifest(place.results))["dataset"]) == {"b"}
@@ -110,13 +123,164 @@ def test_a_lost_batch_file_is_made_again(place: Place) -> None:
     assert lost.read_bytes() == before
 
 
+def test_an_edited_batch_file_is_mended_and_a_stray_one_removed(place: Place) -> None:
+    place.scan()
+    files = place.files()
+    folder = place.results / "a" / "batches"
+    edited = folder / "0000.json"
+    value = json.loads(edited.read_text())
+    edited.write_text(json.dumps({**value, "url": "elsewhere"}))
+    (folder / "0007.json").write_text("{}")
+    place.scan()
+    assert {p: data for p, (data, _) in place.files().items()} == {
+        p: data for p, (data, _) in files.items()
+    }
+    other = str(folder / "0001.json")
+    assert place.files()[other] == files[other], "the other one is left alone"
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_other_bytes_that_say_the_same_stay(place: Place, old: bool) -> None:
+    """Or all results would be made again after an update."""
+    place.scan()
+    file = Layout(place.results / "a").batch("0000")
+    batch = read_batch(file)
+    items = [asdict(item) for item in batch.items]
+    file.write_text(json.dumps({**batch.as_json(), **({"items": items} if old else {})}, indent=1))
+    files = place.files()
+    for _ in range(2):
+        assert place.scan().opened == 0
+        assert place.files() == files
+
+
+def test_a_scan_without_changes_looks_into_no_batch(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = place.scan()
+    monkeypatch.setattr(Cutter, "cut", None)
+    assert place.scan() == replace(found, opened=0)
+    place.sheet("a", "b")
+    with pytest.raises(TypeError):
+        place.scan()
+
+
+def test_a_new_dataset_makes_no_work_of_old_ones(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.scan()
+    cut, keys = Cutter.cut, []
+
+    def noted(cutter: Cutter, key: Key, frame: Frame, before: Sequence[Entry]) -> object:
+        keys.append(key)
+        return cut(cutter, key, frame, before)
+
+    monkeypatch.setattr(Cutter, "cut", noted)
+    place.sheet("b", "a")
+    place.scan()
+    assert [dataset for dataset, _ in keys] == ["b"]
+    assert read_table(manifest(place.results))["dataset"] == ["b"] * 6 + ["a"] * 6
+    place.sheet("a", "b")
+    assert [*place.scan().batches] == ["a", "b"]
+    assert read_table(manifest(place.results))["dataset"] == ["a"] * 6 + ["b"] * 6
+
+
+def test_a_manifest_alone_is_enough(place: Place) -> None:
+    """Of a planned run, say: nothing is opened, and the batches are the same."""
+    found = place.scan()
+    files = place.files()
+    shutil.rmtree(place.results / "a")
+    batch_table(place.results).unlink()
+    assert place.scan() == replace(found, opened=0)
+    assert {p: data for p, (data, _) in place.files().items()} == {
+        p: data for p, (data, _) in files.items()
+    }
+
+
+def test_a_dataset_whose_results_were_removed_is_opened_again(place: Place) -> None:
+    found = place.scan()
+    shutil.rmtree(place.results / "a")
+    assert place.scan() == found
+
+
+def test_an_interrupted_scan_is_made_up_for(place: Place) -> None:
+    place.scan()
+    files, table = place.files(), batch_table(place.results).read_bytes()
+    kept = manifest(place.results).read_bytes()
+    place.scan(images=2)
+    manifest(place.results).write_bytes(kept)
+    place.scan()
+    assert batch_table(place.results).read_bytes() == table
+    assert {p: data for p, (data, _) in place.files().items()} == {
+        p: data for p, (data, _) in files.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda t: {n: v * 2 for n, v in t.items()}, "rows of dataset 'a' in two places"),
+        (lambda t: {n: v for n, v in t.items() if n != "shape"}, "no column shape"),
+    ],
+)
+def test_a_manifest_that_is_none(
+    place: Place, change: Callable[[dict[str, list[object]]], dict[str, list[object]]], found: str
+) -> None:
+    place.scan()
+    place.sheet("a", "b")
+    place.scan()
+    table = {name: list(values) for name, values in read_table(manifest(place.results)).items()}
+    write_table(manifest(place.results), change(table))
+    with pytest.raises(BadInput, match=found):
+        place.scan()
+
+
+def test_another_calibration_cuts_only_new_datasets(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plate of 6 images of 8192 voxels: two batches at a second an image, three at two."""
+
+    def speed(voxels_s: float) -> None:
+        costs = Costs(mpx_s=dict.fromkeys(("segment", "qc", "measure"), voxels_s / 1e6))
+        monkeypatch.setattr(sizing, "load_costs", lambda _site: costs)
+
+    minutes = (3 + Costs().start("qc")) / 60
+    speed(8192)
+    assert len(place.scan(minutes=minutes).batches["a"]) == 2
+    files = place.files()
+    speed(8192 / 1.5)
+    place.sheet("a", "b")
+    found = place.scan(minutes=minutes).batches
+    assert (len(found["a"]), len(found["b"])) == (2, 3)
+    assert {p: place.files()[p] for p in files} == files
+    assert len(place.scan(minutes=2 * minutes).batches["a"]) == 2
+    assert len(place.scan(minutes=minutes).batches["a"]) == 3, "another setting has been between"
+
+
+def test_jobs_need_only_the_table_of_batches(place: Place) -> None:
+    place.scan()
+    config = place.config().model_dump(mode="json")
+    prepared = prepare(config, place.folder / "c.yaml")
+    manifest(place.results).unlink()
+    shutil.rmtree(place.results / "a" / "batches")
+    assert prepare(config, place.folder / "c.yaml", main=False) == prepared
+    load = prepared.load("a", "0001")
+    assert load.extent is not None
+    assert load.extent.shape == (1, 2, 1, 64, 64)
+    assert (load.images, load.extent.batch) == (2, 2)
+    assert (load.voxels, load.bytes) == (2 * 2 * 64 * 64, 2 * 2 * 2 * 64 * 64)
+    total = prepared.totals["a"]
+    assert (total.images, total.bytes) == (6, 3 * load.bytes)
+    assert total.extent == prepared.load("a", "0000").extent
+    assert prepared.threads(5) == 2
+
+
 def test_smaller_and_larger_batches(place: Place) -> None:
     place.scan()
     assert place.scan(images=1).batches["a"] == tuple(f"{i:04d}" for i in range(6))
     assert place.scan(images=9).batches["a"] == ("0000",)
     folder = place.results / "a" / "batches"
     assert [p.name for p in folder.iterdir()] == ["0000.json"], "no batch of an older cut is left"
-    assert listed(place.config(images=9), place.folder / "c.yaml") == {"a": ("0000",)}
+    assert place.listed() == {"a": ("0000",)}
 
 
 def test_an_image_that_cannot_be_opened_stays_with_its_reason(place: Place) -> None:
@@ -132,8 +296,12 @@ def test_an_image_that_cannot_be_opened_stays_with_its_reason(place: Place) -> N
     assert found.images == 5, "two fields of a lost well are one entry"
     assert {image for image, reason in reasons.items() if reason} == {"A/01/1", "A/02"}
     assert place.scan().opened == 0
-    batch = json.loads(Layout(place.results / "a").batch("0000").read_text())
-    assert {i["path"]: i["voxels"] for i in batch["items"]}["A/01/1"] == 0
+    batch = read_batch(Layout(place.results / "a").batch("0000"))
+    assert {i.path: i.voxels for i in batch.items}["A/01/1"] == 0
+    (entry,) = (e for e in BatchTable.read(place.results).entries["a", str(copy)][1:])
+    assert (entry.images, entry.load.images) == (1, 1)
+    load = prepare(place.config().model_dump(mode="json"), place.folder / "c.yaml").totals["a"]
+    assert (load.images, load.voxels) == (5, 3 * 2 * 64 * 64)
 
 
 @pytest.mark.parametrize("channel", ["DAPI", "2", "dna"])
@@ -141,6 +309,16 @@ def test_a_channel_that_is_not_there(place: Place, channel: str) -> None:
     with pytest.raises(BadConfig, match=f"^a/A/01/0: no channel '{channel}'; it has 'DNA', 'AGP'"):
         place.scan(channel=channel)
     assert not place.results.exists()
+
+
+def test_several_channels_of_one_segmenter(place: Place) -> None:
+    several = Segmented.model_construct(channel=("DNA", "1"), segmenter=None)
+    config = place.config().model_copy(update={"objects": {"cells": several}})
+    assert scan(config, place.folder / "c.yaml").images == 6
+    wrong = Segmented.model_construct(channel=("DNA", "ER"), segmenter=None)
+    config = place.config().model_copy(update={"objects": {"cells": wrong}})
+    with pytest.raises(BadConfig, match="no channel 'ER'"):
+        scan(config, place.folder / "c.yaml")
 
 
 def test_a_channel_by_number(place: Place) -> None:

@@ -8,7 +8,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from voxelmill.plugin import StoreUnavailable
-from voxelmill.tables import numeric, read_table, rows, units, write_table
+from voxelmill.tables import (
+    Frame,
+    TableWriter,
+    numeric,
+    read_table,
+    rows,
+    units,
+    write_table,
+)
 
 COLUMNS = {
     "name": ["a", None, "ü"],
@@ -117,3 +125,34 @@ def test_rows_and_numeric() -> None:
     assert type(found[0]["a"]) is int
     assert list(numeric(COLUMNS)) == ["count", "value"]
     assert numeric(COLUMNS)["count"].dtype == np.float64
+
+
+@pytest.mark.parametrize("numbers", [[None, None, None], [3, None, 0], [1, 2, 3]])
+def test_a_frame_gives_back_what_it_holds(tmp_path: Path, numbers: list[int | None]) -> None:
+    columns = {"text": ["b", "a", "b"], "gap": ["x", None, ""], "number": numbers}
+    write_table(tmp_path / "t.parquet", columns)
+    frame = Frame.read(tmp_path / "t.parquet", ["number"])
+    assert len(frame) == 3
+    assert {name: frame.column(name) for name in frame.names} == columns
+    assert frame.part(1, 3).column("text") == ["a", "b"]
+    assert len(frame.part(2, 2)) == 0
+
+
+def test_frames_are_written_one_below_the_other(tmp_path: Path) -> None:
+    """Also where the first has only nulls, and where their texts differ."""
+    first = Frame.of({"text": ["a"] * 3, "number": [None] * 3}, ["number"])
+    second = Frame.of({"text": ["b", None], "number": [4, None]}, ["number"])
+    with TableWriter(tmp_path / "t.parquet") as writer:
+        writer.add(first.having("batch", ["0", "0", "1"]))
+        writer.add(second.having("batch", ["x", "y"]).having("batch", ["0", "0"]))
+    found = read_table(tmp_path / "t.parquet")
+    assert found["text"] == ["a", "a", "a", "b", None]
+    assert list(found["number"]) == [None, None, None, 4, None]
+    assert found["batch"] == ["0", "0", "1", "0", "0"]
+    assert first.having("text", ["c"] * 3).names == ["number", "text"]
+
+
+def test_a_frame_of_a_damaged_file(tmp_path: Path) -> None:
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    with pytest.raises(StoreUnavailable, match="Delete it"):
+        Frame.read(tmp_path / "t.parquet")

@@ -5,13 +5,15 @@ In: the configuration as Snakemake has read it. Out: `Prepared`; the rules hold 
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from voxelmill.batchtable import BatchLoad, total
 from voxelmill.config import Config, Settings
 from voxelmill.configfile import load_sheet, parse
-from voxelmill.layout import Layout, manifest, verdict
+from voxelmill.layout import Layout, batch_table, verdict
 from voxelmill.ledger import write_json
 from voxelmill.plugin import BadConfig
 from voxelmill.steps.scan import listed, scan
@@ -24,6 +26,21 @@ class Prepared:
     config: Config
     batches: Mapping[str, tuple[str, ...]]
     plate_maps: Mapping[str, str]
+    loads: Mapping[str, Mapping[str, BatchLoad]] = field(default_factory=dict)
+
+    def load(self, dataset: str, batch: str) -> BatchLoad:
+        """What the job of a batch has to do: images, the largest of them, bytes."""
+        return self.loads[dataset][batch]
+
+    @cached_property
+    def totals(self) -> Mapping[str, BatchLoad]:
+        """The same of each whole dataset."""
+        return {name: total([*each.values()]) for name, each in self.loads.items()}
+
+    @cached_property
+    def jobs(self) -> int:
+        """Number of batches."""
+        return sum(map(len, self.batches.values()))
 
     @property
     def datasets(self) -> list[str]:
@@ -58,7 +75,7 @@ class Prepared:
 
     def threads(self, cores: int) -> int:
         """Threads a job: more than one only where there are fewer batches than cores."""
-        return max(1, cores // max(1, sum(map(len, self.batches.values()))))
+        return max(1, cores // max(1, self.jobs))
 
     def outputs(self, dataset: str) -> Iterator[tuple[Path, Path]]:
         """Yield every file that Snakemake tracks, with a record made from it later (or itself)."""
@@ -111,13 +128,17 @@ def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = 
     except ValueError as error:
         raise BadConfig(f"{config_path}: {error}. Make two runs of it") from None
     plate_maps = {r.dataset: r.plate_map for r in load_sheet(checked, config_path) if r.plate_map}
-    if main or not manifest(Path(checked.results)).exists():
-        prepared = Prepared(checked, scan(checked, config_path).batches, plate_maps)
-        write_json(
-            Path(prepared.execution), checked.model_dump(mode="json", include={"blocks", "compute"})
-        )
-        return prepared
-    return Prepared(checked, listed(checked, config_path), plate_maps)
+    results = Path(checked.results)
+    scans = main or not batch_table(results).exists()
+    if scans:
+        scan(checked, config_path)
+    found = listed(checked, config_path)
+    batches = {dataset: tuple(each) for dataset, each in found.items()}
+    prepared = Prepared(checked, batches, plate_maps, found)
+    if scans:
+        execution = checked.model_dump(mode="json", include={"blocks", "compute"})
+        write_json(Path(prepared.execution), execution)
+    return prepared
 
 
 def _json(value: object) -> str:

@@ -2,25 +2,34 @@
 
 Concurrent (images are opened by threads), incremental (a dataset that the manifest has, with the
 same URL, is not opened again) and quiet: a batch file is only rewritten when its content changes.
+Rows of the manifest stay in Arrow, and only those of one dataset at a time become Python values.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
-from voxelmill.batch import IMAGES, Batch, Item, split
+from voxelmill.batchtable import BatchLoad, BatchTable, Entry, Key
 from voxelmill.config import Config
 from voxelmill.configfile import Row, load_sheet
 from voxelmill.layout import Layout, manifest
-from voxelmill.ledger import write_json
 from voxelmill.plugin import AccessDenied, BadConfig, BadInput, StoreUnavailable
+from voxelmill.sizing import rule
+from voxelmill.steps.cutting import Cutter
 from voxelmill.store.read import Image, open_dataset, open_image
-from voxelmill.tables import read_table, rows, write_table
+from voxelmill.tables import Frame, TableWriter
 
 THREADS = 16
+INTEGERS = ("acquisition",)
+"""Columns of the manifest that are not text."""
+COLUMNS = ("dataset", "url", "image", "plate", "well", "row", "column", "site", "acquisition",
+           "axes", "shape", "dtype", "channels", "spacing_um", "reason", "warnings")  # fmt: skip
+"""Columns of the manifest; scan adds ``batch``."""
 
 
 @dataclass(frozen=True)
@@ -49,47 +58,80 @@ def scan(config: Config, config_path: str | Path, *, fresh: bool = False) -> Sca
     BadConfig
         The sheet breaks a rule, or images lack a channel that the configuration names.
     BadInput
-        A dataset is no OME-Zarr.
+        A dataset is no OME-Zarr, or the manifest is none.
     """
     sheet = load_sheet(config, config_path)
     results = Path(config.results)
-    known = {} if fresh else _known(results, config)
-    table: list[dict[str, Any]] = []
-    batches: dict[str, tuple[str, ...]] = {}
+    cutter, before = Cutter(results, rule(config)), BatchTable.read(results)
+    known = {} if fresh else _known(results)
+    found: dict[Key, Frame] = {}
+    opened: set[Key] = set()
     for row in sheet:
-        found = known.get((row.dataset, row.url)) or _open(row)
-        _check_channels(config, config_path, row, found)
-        cut = split(
-            row.dataset, row.url, [_item(f) for f in found], config.batches.images or IMAGES
-        )
-        _write_batches(Layout(results / row.dataset), cut)
-        batches[row.dataset] = tuple(b.name for b in cut)
-        name = {i.path: b.name for b in cut for i in b.items}
-        table += [{**f, "batch": name[f["image"]]} for f in found]
-    if table != [r for rows_ in known.values() for r in rows_]:
-        columns = {c: [r[c] for r in table] for c in table[0]}
-        write_table(manifest(results), columns)
-    else:
+        key = row.dataset, row.url
+        if key not in known or _removed(results, key, before):
+            opened.add(key)
+        found[key] = _open(row) if key in opened else known[key]
+        _check_channels(config, config_path, row, found[key])
+    # Batch files need no look at their rows where these are those that they were made of.
+    whole = bool(known) and before.manifest == _sha256(manifest(results))
+    entries = {}
+    for key, frame in found.items():
+        old = before.entries.get(key, ())
+        kept = whole and key not in opened and cutter.unchanged(key, old)
+        entries[key] = old if kept else cutter.cut(key, frame, old)
+    if whole and not opened and list(entries.items()) == list(before.entries.items()):
         manifest(results).touch()
-    opened = sum((r.dataset, r.url) not in known for r in sheet)
-    return Scanned(batches, len(table), opened)
+    else:
+        _write(results, found, entries)
+    batches = {key[0]: tuple(e.batch for e in each) for key, each in entries.items()}
+    return Scanned(batches, sum(map(len, found.values())), len(opened))
 
 
-def _known(results: Path, config: Config) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """Manifest rows by dataset and URL, of datasets all of whose batch files are there."""
-    if not manifest(results).exists():
+def _write(
+    results: Path, found: Mapping[Key, Frame], entries: Mapping[Key, tuple[Entry, ...]]
+) -> None:
+    """Write the manifest, then the table of batches, which names its digest."""
+    with TableWriter(manifest(results)) as writer:
+        for key, frame in found.items():
+            batches = [e.batch for e in entries[key] for _ in range(e.images)]
+            writer.add(frame.having("batch", batches))
+    BatchTable(entries, _sha256(manifest(results))).write(results)
+
+
+def _sha256(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
+def _known(results: Path) -> dict[Key, Frame]:
+    """Rows of the manifest by dataset and URL."""
+    path = manifest(results)
+    if not path.exists():
         return {}
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in rows(read_table(manifest(results))):
-        found.setdefault((row["dataset"], row["url"]), []).append(row)
-    return {
-        key: value
-        for key, value in found.items()
-        if all(Layout(results / key[0]).batch(r["batch"]).exists() for r in value)
-    }
+    table = Frame.read(path, INTEGERS)
+    if lacks := [name for name in COLUMNS if name not in table.names]:
+        raise BadInput(f"{path}: no column {', '.join(lacks)}. Delete it and run `voxelmill scan`")
+    found: dict[Key, Frame] = {}
+    start = 0
+    for key, group in groupby(zip(table.column("dataset"), table.column("url"), strict=True)):
+        stop = start + sum(1 for _ in group)
+        if key in found:
+            raise BadInput(
+                f"{path}: rows of dataset '{key[0]}' in two places; allowed: all of a dataset "
+                "together. Sort them, or delete it and run `voxelmill scan`"
+            )
+        found[key] = table.part(start, stop)
+        start = stop
+    return found
 
 
-def _open(row: Row) -> list[dict[str, Any]]:
+def _removed(results: Path, key: Key, before: BatchTable) -> bool:
+    """Whether there were batch files and somebody has removed them all: to start anew."""
+    layout = Layout(results / key[0])
+    batches = [layout.batch(entry.batch) for entry in before.entries.get(key, ())]
+    return bool(batches) and not any(path.exists() for path in batches)
+
+
+def _open(row: Row) -> Frame:
     dataset = open_dataset(row.url)
     refs = [*dataset.images]
     with ThreadPoolExecutor(THREADS) as threads:
@@ -116,7 +158,7 @@ def _open(row: Row) -> list[dict[str, Any]]:
                       "acquisition": None, **_facts(reason)})  # fmt: skip
     if not found:
         raise BadInput(f"{row.url}: no images in it. Remove dataset '{row.dataset}' from the sheet")
-    return found
+    return Frame.of({name: [image[name] for image in found] for name in COLUMNS}, INTEGERS)
 
 
 def _try(url: str, path: str) -> Image | str:
@@ -141,47 +183,27 @@ def _facts(image: Image | str) -> dict[str, Any]:
     }
 
 
-def _item(found: Mapping[str, Any]) -> Item:
-    shape = json.loads(found["shape"])
-    voxels = 1
-    for i, n in enumerate(shape):
-        voxels *= n if i != 1 else 1
-    place = {k: found[k] for k in ("plate", "well", "row", "column", "site", "acquisition")}
-    return Item(path=found["image"], **place, voxels=voxels if shape else 0)
-
-
-def _check_channels(
-    config: Config, config_path: str | Path, row: Row, found: Iterable[Mapping[str, Any]]
-) -> None:
+def _check_channels(config: Config, config_path: str | Path, row: Row, found: Frame) -> None:
     """Refuse a channel that images lack, before any job starts."""
+    texts = found.column("channels")
+    kinds = {text: json.loads(text) for text in dict.fromkeys(texts)}
     for name, spec in config.objects.items():
-        channel = getattr(spec, "channel", None)
-        for image in found if channel is not None else ():
-            have = json.loads(image["channels"])
-            by_index = str(channel).isdigit() and int(str(channel)) < len(have)
+        wanted = getattr(spec, "channels", ())
+        for channel, (text, have) in product(wanted, kinds.items()):
+            by_index = channel.isdigit() and int(channel) < len(have)
             if have and channel not in have and not by_index:
-                place = f"{row.dataset}/{image['image']}".rstrip("/")
+                image = found.column("image")[texts.index(text)]
+                place = f"{row.dataset}/{image}".rstrip("/")
                 raise BadConfig(
                     f"{place}: no channel '{channel}'; it has {', '.join(map(repr, have))}. "
                     f"Set objects.{name}.channel in {config_path}"
                 )
 
 
-def _write_batches(layout: Layout, batches: Sequence[Batch]) -> None:
-    wanted = {layout.batch(b.name): b.as_json() for b in batches}
-    folder = layout.batch("x").parent
-    for path in folder.glob("*.json") if folder.exists() else ():
-        if path not in wanted:
-            path.unlink()
-    for path, value in wanted.items():
-        if not path.exists() or json.loads(path.read_text(encoding="utf-8")) != value:
-            write_json(path, value)
-
-
-def listed(config: Config, config_path: str | Path) -> dict[str, tuple[str, ...]]:
+def listed(config: Config, config_path: str | Path) -> dict[str, dict[str, BatchLoad]]:
     """Batches by dataset as the last scan has left them: what a job on another machine needs."""
-    known = _known(Path(config.results), config)
+    entries = BatchTable.read(Path(config.results)).entries
     return {
-        row.dataset: tuple(dict.fromkeys(r["batch"] for r in known.get((row.dataset, row.url), ())))
+        row.dataset: {e.batch: e.load for e in entries.get((row.dataset, row.url), ())}
         for row in load_sheet(config, config_path)
     }
