@@ -58,7 +58,8 @@ test-clusters: $(READY)  ## run the tests that start real SLURM, Ceph, OIDC, Kub
 lock: build/uv/bin/uv  ## resolve pyproject.toml into requirements.lock
 	printf 'hatchling\neditables\nsetuptools\nwheel\n' | build/uv/bin/uv pip compile \
 	pyproject.toml - --universal --python-version 3.11.4 --fork-strategy fewest \
-	--extra bench --extra dev --extra slurm --generate-hashes --no-emit-index-url --no-annotate \
+	--extra bench --extra dev --extra slurm --extra hyperqueue \
+	--generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command 'make lock' --quiet $(UPGRADE) --output-file requirements.lock
 
 browser:

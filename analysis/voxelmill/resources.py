@@ -22,6 +22,8 @@ LEAST_MINUTES = 10
 """Start-up on a busy file system alone may take minutes."""
 GROWTH = 0.75
 """How much more a further attempt gets."""
+DATASET_MIB, IMAGE_MIB = 600, 0.5
+"""*aggregate* and *report*: libraries, and the tables and thumbnails of one image."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,6 @@ class Asked:
     mem_mb: int
     runtime: int
     """Minutes."""
-
-
-def threads(config: Config, cores: int) -> int:
-    """Cores of the job of one batch; one where other jobs do the work and this one drives them."""
-    return 1 if config.compute.slurm is not None else cores
 
 
 def ask(
@@ -62,17 +59,13 @@ def ask(
     at_once = cores if step in STEPS else 1
     seconds = costs.start(step) + images * costs.image(step, extent, config) / at_once
     runtime = ceil(max(LEAST_MINUTES, SLACK * seconds / 60) * more)
-    return Asked(ceil(more * (SNAKEMAKE_MIB + SPARE * memory(step, extent, config, cores) / MIB)),
-                 runtime)  # fmt: skip
+    size = SNAKEMAKE_MIB + SPARE * memory(step, extent, images, config, cores) / MIB
+    return Asked(ceil(size * more), runtime)
 
 
-def memory(step: str, extent: Extent, config: Config, cores: int) -> float:
+def memory(step: str, extent: Extent, images: int, config: Config, cores: int) -> float:
     """Bytes that a step is predicted to hold at its peak on the node of its job."""
     if step not in STEPS:
-        return DATASET_MIB * MIB
+        return (DATASET_MIB + images * IMAGE_MIB) * MIB
     found = need(extent, config, config.blocks, config.compute, cores, step)
     return found.driver if config.compute.slurm is not None else found.total
-
-
-DATASET_MIB = 1500
-"""Tables and thumbnails of a dataset: *aggregate* and *report*."""

@@ -14,7 +14,7 @@ import pytest
 from trees import digests
 from voxelmill.steps.demo import write_demo_plate
 
-HQ = '''#!{python}
+HQ = """#!{python}
 import argparse, contextlib, io, os, sys
 
 from hyperqueue import Client, Job
@@ -34,7 +34,7 @@ job = Job()
 job.program([given.script], name=given.name, cwd=os.getcwd(), env=dict(os.environ), stdout=None,
             stderr=None, resources=ResourceRequest(cpus=given.cpus))
 print(Client(os.environ["HQ_SERVER_DIR"]).submit(job).id)
-'''
+"""
 CONFIG = """
 datasets: sheet.tsv
 objects: {nuclei: {channel: DNA, segmenter: {kind: watershed, diameter_um: 12}}}

@@ -52,10 +52,15 @@ def plate_map_option(wildcards):
     return [f"--plate-map={path}"] if path else []
 
 
-def job_threads(wildcards):
-    """Threads of a batch job: all cores of this machine, or those a job of the cluster gets."""
-    here = workflow.is_main_process and workflow.local_exec
-    return JOBS.threads(workflow.resource_settings.cores if here else None)
+def cores(step):
+    """Threads function: all cores of this machine, or those the step gets on the cluster."""
+
+    def threads(wildcards):
+        local = workflow.is_main_process and workflow.local_exec
+        here = workflow.resource_settings.cores if local else None
+        return JOBS.threads(step, wildcards.dataset, wildcards.batch, here)
+
+    return threads
 
 
 def memory(step):

@@ -11,7 +11,7 @@ rule measure:
         f"{LOGS}/measure/{{batch}}.log",
     conda:
         "../envs/voxelmill.yaml"
-    threads: job_threads
+    threads: cores("measure")
     resources:
         mem_mb=memory("measure"),
         runtime=minutes("measure"),

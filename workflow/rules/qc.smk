@@ -8,7 +8,7 @@ rule qc:
         f"{LOGS}/qc/{{batch}}.log",
     conda:
         "../envs/voxelmill.yaml"
-    threads: job_threads
+    threads: cores("qc")
     resources:
         mem_mb=memory("qc"),
         runtime=minutes("qc"),

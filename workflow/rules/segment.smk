@@ -8,7 +8,7 @@ rule segment:
         f"{LOGS}/segment/{{batch}}.log",
     conda:
         f"../envs/{RUN.environment}"
-    threads: job_threads
+    threads: cores("segment")
     resources:
         mem_mb=memory("segment"),
         runtime=minutes("segment"),

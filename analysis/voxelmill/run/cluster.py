@@ -1,4 +1,4 @@
-"""Workers of Dask: processes here, jobs of SLURM, the user's session, or an address."""
+"""Workers of Dask: processes on this machine, the client of the user's session, or an address."""
 
 import logging
 import time
@@ -7,7 +7,6 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -133,16 +132,11 @@ def _get_ready(watched: bool) -> None:
 
 
 @contextmanager
-def connect(compute: Compute, workers: int, logs: Path | None = None) -> Iterator[Workers]:
-    """Connect to ``compute.address`` or to the session's client, or start processes or jobs."""
+def connect(compute: Compute, workers: int) -> Iterator[Workers]:
+    """Connect to ``compute.address`` or to the session's client, or start processes."""
     with ExitStack() as stack:
         if compute.address is not None:
             yield Workers(stack.enter_context(Client(compute.address)))
-            return
-        if compute.slurm is not None:
-            from voxelmill.run.slurm import jobs
-
-            yield stack.enter_context(jobs(compute.slurm, logs))
             return
         if (client := active()) is not None:
             yield Workers(client)

@@ -21,10 +21,16 @@ def gather(compute: Compute, workers: int, logs: Path | None = None) -> Iterator
 
     `logs` is the folder for what workers on other machines print.
     """
-    if compute.kind != "local" or compute.processes or _session():
+    if compute.slurm is not None:
+        from voxelmill.run.slurm import jobs
+
+        with jobs(compute.slurm, logs) as crew:
+            yield crew
+        return
+    if compute.address is not None or compute.processes or _session():
         from voxelmill.run.cluster import connect
 
-        with connect(compute, workers, logs) as crew:
+        with connect(compute, workers) as crew:
             yield crew
         return
     executor = ThreadPoolExecutor(workers, thread_name_prefix="voxelmill")

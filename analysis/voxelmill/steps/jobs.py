@@ -5,34 +5,52 @@ by the images of its batch; what the site's file says of partitions Snakemake's 
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from voxelmill.costs import Costs, load_costs
-from voxelmill.resources import Asked, ask, threads
+from voxelmill.need import STEPS, Extent
+from voxelmill.resources import Asked, ask
 from voxelmill.site import load_site
 from voxelmill.steps.prepare import Prepared
 
 CORES = 4
 """Cores of a job on a cluster whose site is not named."""
+NOTHING = Extent((1, 1, 1, 1, 1), "uint16", (1.0, 1.0, 1.0))
+"""Stands for images of which none can be opened: they are only named."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Jobs:
     """Resources of the jobs of one run."""
 
     run: Prepared
 
-    def threads(self, here: int | None) -> int:
-        """Cores of the job of one batch; `here`: those of this machine, None on a cluster."""
+    def threads(self, step: str, dataset: str, batch: str, here: int | None) -> int:
+        """Cores of the job of one batch; `here`: those of this machine, None on a cluster.
+
+        On a cluster the step that takes longest gets the site's cores and the others fewer, so
+        that all jobs of a batch take about as long.
+        """
         if here is not None:
             return self.run.threads(here)
-        return threads(self.run.config, self.cores)
+        if self.run.config.compute.slurm is not None:
+            return 1
+        return self._threads(step, self.run.load(dataset, batch).extent or NOTHING)
+
+    @cache  # noqa: B019 - one object a run
+    def _threads(self, step: str, extent: Extent) -> int:
+        work = {s: self.costs.image(s, extent, self.run.config) for s in STEPS}
+        return max(1, round(self.cores * work[step] / max(work.values())))
 
     def ask(self, step: str, dataset: str, batch: str | None, attempt: int) -> Asked:
         """Memory and time of the job of a batch, or of a whole dataset."""
-        load = self.run.load(dataset, batch)
-        config, cores = self.run.config, self.threads(None)
-        return ask(step, load.extent, load.images, config, self.costs, cores, attempt)
+        load = self.run.load(dataset, batch) if batch else self.run.totals[dataset]
+        cores = self.threads(step, dataset, batch, None) if batch else 1
+        return self._ask(step, load.extent or NOTHING, load.images, cores, attempt)
+
+    @cache  # noqa: B019 - one object a run
+    def _ask(self, step: str, extent: Extent, images: int, cores: int, attempt: int) -> Asked:
+        return ask(step, extent, images, self.run.config, self.costs, cores, attempt)
 
     @cached_property
     def cores(self) -> int:
