@@ -163,15 +163,41 @@ def read_table(
     return {name: _values(table.column(name)) for name in table.column_names}
 
 
-def _read(file: Path, columns: Sequence[str] | None) -> pa.Table:
+def _read(file: Path, columns: Sequence[str] | None, *, encoded: bool = False) -> pa.Table:
     try:
         # Not pq.read_table: it imports pandas where it is installed.
-        with pq.ParquetFile(file) as parquet:
+        with pq.ParquetFile(
+            file, read_dictionary=list(columns or ()) if encoded else None
+        ) as parquet:
             return parquet.read(columns=list(columns) if columns else None)
     except (OSError, pa.ArrowInvalid) as error:
         raise StoreUnavailable(
             f"{file}: cannot be read ({error}). Delete it and run again"
         ) from None
+
+
+def count_rows(path: Path, columns: Sequence[str]) -> dict[tuple[Any, ...], int]:
+    """How many rows have the same values in some text columns of a Parquet file.
+
+    Raises
+    ------
+    StoreUnavailable
+        The file is absent or damaged.
+    """
+    # Millions of rows, a few thousand kinds: as Python objects they would take many seconds, and
+    # Arrow's own grouping imports pandas.
+    table = _read(path, columns, encoded=True).unify_dictionaries()
+    kinds: list[list[Any]] = []
+    codes: Any = np.zeros(table.num_rows, np.int64)
+    for name in columns:
+        column: Any = table.column(name)
+        kinds.append(column.chunk(0).dictionary.to_pylist() if column.num_chunks else [])
+        parts = [_numbers(pa.chunked_array([chunk.indices])) for chunk in column.chunks]
+        codes = codes * len(kinds[-1]) + (np.concatenate(parts) if parts else codes)
+    found, counts = np.unique(codes, return_counts=True)
+    places = np.unravel_index(found, [max(1, len(kind)) for kind in kinds])
+    values = [[kind[i] for i in place] for kind, place in zip(kinds, places, strict=True)]
+    return dict(zip(zip(*values, strict=True), counts.tolist(), strict=True))
 
 
 def read_groups(path: Path) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from voxelmill.config import Config
@@ -16,7 +17,12 @@ from voxelmill.steps.gather import read_record
 from voxelmill.steps.hold import hold
 from voxelmill.steps.plan import refuse
 from voxelmill.steps.prepare import Prepared, prepare
+from voxelmill.steps.retry import nothing, targets
+from voxelmill.steps.survey import survey
 from voxelmill.steps.watch import is_dry, watch
+
+AT_ONCE = 5000
+"""Most records that one call of Snakemake is asked for: a command line has an end."""
 
 
 def run(
@@ -25,6 +31,7 @@ def run(
     profile: str | None = None,
     cores: int | None = None,
     retry_quarantined: bool = False,
+    failed: bool = False,
     extra: Sequence[str] = (),
 ) -> int:
     """Run the workflow.
@@ -38,6 +45,8 @@ def run(
         Cores to use here; default: the profile's.
     retry_quarantined : bool
         Try quarantined images again, after they were mended.
+    failed : bool
+        Run only jobs that failed or were interrupted, and what builds on them.
     extra : sequence of str
         Options for Snakemake.
 
@@ -53,6 +62,9 @@ def run(
     OutputExists
         Another run works in the same results folder.
     """
+    if failed and retry_quarantined:
+        raise BadConfig("--failed --retry-quarantined: both given; allowed: one. Run one, then "
+                        "the other")  # fmt: skip
     config = load_config(config_path)
     folder = Path(profile) if profile else home("profiles") / "local"
     if not any((folder / f"config{s}").exists() for s in (".yaml", ".v8+.yaml", ".v9+.yaml")):
@@ -69,12 +81,22 @@ def run(
             refuse(prepared, cores)
 
     with room(results):
+        again = Again(retry_quarantined, failed)
         if is_dry(extra):
-            return _run(config, config_path, [*command, *extra], check)
+            again = Again(failed=failed)
+            return _run(config, config_path, [*command, *extra], check, again)
         with hold(results, lambda: _unlock(command)) as lock:
-            code = _run(config, config_path, [*command, *extra], check, retry_quarantined)
+            code = _run(config, config_path, [*command, *extra], check, again)
             lock.keep = code > KILLED
             return code
+
+
+@dataclass(frozen=True)
+class Again:
+    """What to try again."""
+
+    quarantined: bool = False
+    failed: bool = False
 
 
 def _run(
@@ -82,13 +104,15 @@ def _run(
     path: Path,
     command: Sequence[str],
     check: Callable[[Prepared], None],
-    retry_quarantined: bool = False,
+    again: Again,
 ) -> int:
     prepared = prepare(config.model_dump(mode="json"), path)
     check(prepared)
-    if retry_quarantined:
+    if again.quarantined:
         _forget_quarantined(prepared)
     environment = _environment()
+    if again.failed:
+        return _run_failed(config, prepared, command, environment)
     if holes := prepared.holes():
         code = call([*command, "--", *map(str, holes)], environment)
         if code:
@@ -96,6 +120,23 @@ def _run(
     code = watch(command, prepared, environment)
     sys.stdout.write("\n".join(summary(config, prepared)) + "\n")
     return code
+
+
+def _run_failed(
+    config: Config, prepared: Prepared, command: Sequence[str], environment: Mapping[str, str]
+) -> int:
+    # A run that lives holds the folder: this one. What others have left is history.
+    found = survey(Path(config.results), own=True)
+    wanted = targets(prepared, found)
+    if not wanted:
+        sys.stdout.write(nothing(found) + "\n")
+        return 0
+    codes = []
+    for start in range(0, len(wanted), AT_ONCE):
+        portion = map(str, wanted[start : start + AT_ONCE])
+        codes.append(watch([*command, "--", *portion], prepared, environment))
+    sys.stdout.write("\n".join(summary(config, prepared)) + "\n")
+    return next(filter(None, codes), 0)
 
 
 def _unlock(command: Sequence[str]) -> None:
