@@ -7,7 +7,7 @@ import pytest
 from run_trees import ELSEWHERE, LONG_AGO, Tree
 from voxelmill.config import Config, Settings
 from voxelmill.steps.prepare import Prepared
-from voxelmill.steps.retry import nothing, targets
+from voxelmill.steps.retry import fitting, nothing, targets
 from voxelmill.steps.survey import survey
 
 
@@ -83,3 +83,11 @@ def test_what_failed_before_this_run_is_tried_by_it(tree: Tree) -> None:
     tree.run(ELSEWHERE, started=-5)
     assert not tree.survey().stopped, "for others it waits for that run"
     assert asked(tree) == ["a/records/qc/0000.json"]
+
+
+def test_a_command_line_has_an_end() -> None:
+    wanted = [Path(f"results/a/records/qc/{n:04d}.json") for n in range(100)]
+    assert fitting(wanted) == [str(path) for path in wanted]
+    some = fitting(wanted, 1000)
+    assert some == [str(path) for path in wanted[: len(some)]]
+    assert 900 < sum(len(text) + 9 for text in some) <= 1000

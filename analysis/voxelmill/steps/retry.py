@@ -4,10 +4,15 @@ In: a run's batches and where it stands. Out: records to ask for. With a batch c
 it; with a dataset that is finished by that, its summary and report; with the last one, the check.
 """
 
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from voxelmill.steps.prepare import Prepared
 from voxelmill.steps.survey import Standing, Survey
+
+COMMAND_BYTES = 1 << 20
+"""Longest list of records: Linux takes command lines of 2 MiB, with the environment."""
 
 
 def targets(prepared: Prepared, survey: Survey) -> list[Path]:
@@ -28,6 +33,12 @@ def targets(prepared: Prepared, survey: Survey) -> list[Path]:
             found += [layout.record(step, batch) for batch in sorted(again.get(step, ()))]
         whole = whole and (standing.finished or bool(again and complete))
     return [*found, prepared.verdict] if found and whole else found
+
+
+def fitting(wanted: Sequence[Path], most: int = COMMAND_BYTES) -> list[str]:
+    """As many records, from the first on, as one command line holds."""
+    sizes = accumulate(len(str(path).encode()) + 9 for path in wanted)
+    return [str(path) for path, size in zip(wanted, sizes, strict=True) if size <= most]
 
 
 def _again(standing: Standing) -> dict[str, set[str]]:

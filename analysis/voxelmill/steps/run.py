@@ -17,12 +17,9 @@ from voxelmill.steps.gather import read_record
 from voxelmill.steps.hold import hold
 from voxelmill.steps.plan import refuse
 from voxelmill.steps.prepare import Prepared, prepare
-from voxelmill.steps.retry import nothing, targets
+from voxelmill.steps.retry import fitting, nothing, targets
 from voxelmill.steps.survey import survey
 from voxelmill.steps.watch import is_dry, watch
-
-AT_ONCE = 5000
-"""Most records that one call of Snakemake is asked for: a command line has an end."""
 
 
 def run(
@@ -118,7 +115,10 @@ def _run(
         if code:
             return code
     code = watch(command, prepared, environment)
-    sys.stdout.write("\n".join(summary(config, prepared)) + "\n")
+    lines = summary(config, prepared)
+    if code:
+        lines.append(f"`voxelmill status {config.results}` says what has failed, and why")
+    sys.stdout.write("\n".join(lines) + "\n")
     return code
 
 
@@ -131,12 +131,13 @@ def _run_failed(
     if not wanted:
         sys.stdout.write(nothing(found) + "\n")
         return 0
-    codes = []
-    for start in range(0, len(wanted), AT_ONCE):
-        portion = map(str, wanted[start : start + AT_ONCE])
-        codes.append(watch([*command, "--", *portion], prepared, environment))
-    sys.stdout.write("\n".join(summary(config, prepared)) + "\n")
-    return next(filter(None, codes), 0)
+    portion = fitting(wanted)
+    code = watch([*command, "--", *portion], prepared, environment)
+    lines = summary(config, prepared)
+    if len(portion) < len(wanted):
+        lines.append(f"{len(wanted) - len(portion)} records are still to be made: run it again")
+    sys.stdout.write("\n".join(lines) + "\n")
+    return code
 
 
 def _unlock(command: Sequence[str]) -> None:

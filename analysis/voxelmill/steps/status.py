@@ -134,7 +134,11 @@ def text(found: Survey, seen: Speed, view: View) -> list[str]:
     lines += ["", *_speed(found, seen)]
     if n > 1:
         lines += _datasets(found.datasets, view)
-    return [*lines, *_stopped(found.stopped, view)]
+    lines += _stopped(found.stopped, view)
+    if any(job.step != "check" for job in found.stopped):
+        when = "When this run has ended, try" if found.active else "Try"
+        lines += ["", f"{when} these again: voxelmill run CONFIG --failed"]
+    return lines
 
 
 def _who(found: Survey) -> str:
@@ -194,8 +198,6 @@ def _stopped(stopped: list[Stopped], view: View) -> Iterator[str]:
             yield from (f"  | {_short(part)}" for part in end)
     if len(stopped) > max(LINES, view.logs):
         yield f"… and {len(stopped) - max(LINES, view.logs)} jobs more: --logs, --json"
-    if any(job.step != "check" for job in stopped):
-        yield "\nTry these again: voxelmill run CONFIG --failed"
 
 
 def _short(words: str, most: int = 400) -> str:
