@@ -44,21 +44,16 @@ def run_command(
     retry_quarantined: Annotated[
         bool, typer.Option("--retry-quarantined", help="Try mended images again.")
     ] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only jobs that failed or were interrupted.")
+    ] = False,
 ) -> None:
     """Run the whole workflow; options after `--` go to Snakemake."""
-    from voxelmill.steps.run import run
+    from voxelmill.steps.run import Again, Where, run
 
-    raise typer.Exit(
-        run(
-            config,
-            profile=profile,
-            cores=cores,
-            site=site,
-            account=account,
-            retry_quarantined=retry_quarantined,
-            extra=context.args,
-        )
-    )
+    where = Where(profile=profile, cores=cores, site=site, account=account)
+    again = Again(quarantined=retry_quarantined, failed=failed)
+    raise typer.Exit(run(config, where, again, context.args))
 
 
 @app.command(
@@ -231,6 +226,30 @@ def compare_command(
     if out is not None:
         compare.write(out, a, b, rows)
     typer.echo(compare.json_text(a, b, rows) if as_json else compare.text(rows))
+
+
+@app.command("status", rich_help_panel=USER, epilog="Example: voxelmill status results --watch")
+def status_command(
+    results: Annotated[Path, typer.Argument(help="Folder of the results.")],
+    every: Annotated[bool, typer.Option("--all", help="Finished datasets as well.")] = False,
+    follow: Annotated[bool, typer.Option("--watch", help="Go on until nobody works.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    logs: Annotated[int, typer.Option(min=0, help="Logs of failed jobs to show the end of.")] = 3,
+) -> None:
+    """Say what is done, runs and has failed, how fast it goes and how long it will take.
+
+    Reads only files, so it works on any machine that sees them, while a run goes on and after it.
+    Exit code 1: a job has failed or was interrupted, or too many images are quarantined.
+    """
+    from voxelmill.steps import status
+    from voxelmill.steps.survey import survey
+
+    if as_json:
+        found = survey(results)
+        typer.echo(status.as_json(found))
+        raise typer.Exit(status.exit_code(found))
+    show = status.watch if follow else status.status
+    raise typer.Exit(show(results, status.View(every, logs), typer.echo))
 
 
 @app.command("schema", rich_help_panel=USER)

@@ -9,8 +9,10 @@ results/<dataset>/qc/<batch>.parquet
 results/<dataset>/index/<batch>.parquet  where each object lies
 results/<dataset>/{images,wells}.parquet, report.html
 results/<dataset>/records/<step>/<batch>.json, records/{aggregate,report}.json
+results/<dataset>/logs/                  as the records; how each job is, see `joblog`
 results/<dataset>/scratch/               of running steps; gone when they finish
-results/records/check.json               the verdict over all datasets
+results/check.json, check.log            the verdict over all datasets
+results/.running                         held by the `voxelmill run` that works there
 """
 
 from dataclasses import dataclass
@@ -69,6 +71,11 @@ class Layout:
         records = self.root / "records"
         return records / step / f"{batch}.json" if batch else records / f"{step}.json"
 
+    def log(self, step: str, batch: str = "") -> Path:
+        """Log of a step, of one batch or of the dataset."""
+        logs = self.root / "logs"
+        return logs / step / f"{batch}.log" if batch else logs / f"{step}.log"
+
     def scratch(self, step: str, batch: str) -> Path:
         """Ledger and scratch files of a running step."""
         return self.root / "scratch" / f"{step}-{batch}"
@@ -87,3 +94,13 @@ def batch_table(results: Path) -> Path:
 def verdict(results: Path) -> Path:
     """Record of the final check."""
     return results / "check.json"
+
+
+def verdict_log(results: Path) -> Path:
+    """Log of the final check."""
+    return results / "check.log"
+
+
+def running(results: Path) -> Path:
+    """File that a `voxelmill run` holds."""
+    return results / ".running"

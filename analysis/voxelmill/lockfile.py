@@ -56,6 +56,10 @@ class LockFile:
         self.keep = False
         """Whether the file stays behind when it is let go, as after a kill."""
 
+    def touch(self) -> None:
+        """Renew the time of the file: its holder lives."""
+        os.utime(self._file)
+
     def release(self) -> None:
         """Let go."""
         if not self.keep:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from voxelmill.layout import running
 from voxelmill.lockfile import Held, LockFile
 from voxelmill.plugin import BadInput, OutputExists
-from voxelmill.steps.hold import RUNNING, STALE_S, hold
+from voxelmill.steps.hold import STALE_S, hold
 from voxelmill.watchdog import VARIABLE, mark
 
 HOLDER = """
@@ -52,7 +53,7 @@ def lock_of_snakemake() -> Path:
 
 def killed(text: str) -> None:
     Path("results").mkdir()
-    with holder(Path("results") / RUNNING, text):
+    with holder(running(Path("results")), text):
         pass
 
 
@@ -60,8 +61,8 @@ def unlocked() -> list[str]:
     """What a run that goes well does about Snakemake's lock; it leaves nothing behind."""
     calls: list[str] = []
     with hold(Path("results"), lambda: calls.append("unlock")):
-        assert str(os.getpid()) in (Path("results") / RUNNING).read_text()
-    assert not (Path("results") / RUNNING).exists()
+        assert str(os.getpid()) in (running(Path("results"))).read_text()
+    assert not (running(Path("results"))).exists()
     return calls
 
 
@@ -100,7 +101,7 @@ def test_the_lock_of_a_snakemake_that_lives_stays(tmp_path: Path) -> None:
 def test_a_run_that_lives_is_named() -> None:
     Path("results").mkdir()
     with (
-        holder(Path("results") / RUNNING, "process 7 on there"),
+        holder(running(Path("results")), "process 7 on there"),
         pytest.raises(OutputExists, match=r"results: another run works there \(process 7 on there"),
     ):
         unlocked()
@@ -112,7 +113,7 @@ def test_only_an_end_that_snakemake_may_not_have_seen_leaves_the_mark(
 ) -> None:
     with pytest.raises(type(error)), hold(Path("results"), lambda: None):
         raise error
-    assert (Path("results") / RUNNING).exists() is stays
+    assert (running(Path("results"))).exists() is stays
 
 
 def test_what_a_killed_run_was_writing_goes(tmp_path: Path) -> None:

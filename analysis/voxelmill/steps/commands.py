@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from voxelmill.joblog import logged
+
 app = typer.Typer()
 
 STEP = "Steps (called by the workflow)"
@@ -17,6 +19,7 @@ Workers = Annotated[int, typer.Option(min=1, help="Blocks worked on at once.")]
 
 
 @app.command("qc", rich_help_panel=STEP)
+@logged
 def qc_command(
     batch: Batch, record: Record, config: Settings, run: Run = None, workers: Workers = 1
 ) -> None:
@@ -29,6 +32,7 @@ def qc_command(
 
 
 @app.command("segment", rich_help_panel=STEP)
+@logged
 def segment_command(
     batch: Batch, record: Record, config: Settings, run: Run = None, workers: Workers = 1
 ) -> None:
@@ -41,6 +45,7 @@ def segment_command(
 
 
 @app.command("measure", rich_help_panel=STEP)
+@logged
 def measure_command(
     batch: Batch,
     segmented: Annotated[Path, typer.Option(help="Record of `segment`.")],
@@ -58,6 +63,7 @@ def measure_command(
 
 
 @app.command("aggregate", rich_help_panel=STEP)
+@logged
 def aggregate_command(
     batches: Files,
     record: Record,
@@ -72,6 +78,7 @@ def aggregate_command(
 
 
 @app.command("report", rich_help_panel=STEP)
+@logged
 def report_command(
     batches: Files,
     record: Record,
@@ -86,6 +93,7 @@ def report_command(
 
 
 @app.command("check", rich_help_panel=STEP)
+@logged
 def check_command(
     aggregated: Annotated[list[Path], typer.Argument(help="Records of `aggregate`.")],
     record: Record,

@@ -7,16 +7,16 @@ that a plain `snakemake` call left is none of our business.
 """
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from voxelmill.joblog import beating, me, now_text
+from voxelmill.layout import running
 from voxelmill.lockfile import Held, LockFile
 from voxelmill.plugin import OutputExists, VoxelmillError
 
-RUNNING = ".running"
 LOCKS = ("locks/*", "metadata.db")
 """Where Snakemake keeps its lock: files, or the database of a cluster's profile."""
 APART = ("labels.ome.zarr", "scratch")
@@ -51,9 +51,8 @@ def hold(
         Another run works there.
     """
     here = Path.cwd()
-    text = f"process {os.getpid()} on {socket.gethostname()} in {here}"
     try:
-        lock = LockFile(results / RUNNING, text)
+        lock = LockFile(running(results), f"{me()} since {now_text()} in {here}")
     except Held as holder:
         raise OutputExists(
             f"{results}: another run works there ({holder}). Let it finish or end it"
@@ -65,7 +64,8 @@ def hold(
             sweep(results)
             if lock.before.endswith(f" in {here}") and is_stale(here):
                 unlock()
-        yield lock
+        with beating(lock.touch):
+            yield lock
     except VoxelmillError:
         raise
     except BaseException:

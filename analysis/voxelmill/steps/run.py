@@ -1,58 +1,56 @@
 """`voxelmill run`: check, scan, then Snakemake; at the end what was found and what was lost."""
 
-import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from voxelmill.config import Config
 from voxelmill.configfile import load_config
 from voxelmill.disk import room
-from voxelmill.home import home
 from voxelmill.layout import Layout
 from voxelmill.plugin import BadConfig
 from voxelmill.site import load_site
-from voxelmill.steps.child import KILLED, call
+from voxelmill.steps.child import KILLED
 from voxelmill.steps.cluster import Cluster
 from voxelmill.steps.gather import read_record
-from voxelmill.steps.guard import Guard, guarded, patience
 from voxelmill.steps.hold import hold
+from voxelmill.steps.launch import Snakemake, find_profile, launcher
 from voxelmill.steps.plan import refuse
 from voxelmill.steps.prepare import Prepared, prepare
-from voxelmill.steps.watch import is_dry, watch
-from voxelmill.watchdog import ELSEWHERE, VARIABLE
+from voxelmill.steps.retry import fitting, nothing, targets
+from voxelmill.steps.survey import survey
+from voxelmill.steps.watch import is_dry
 
-RESTARTS = 5
-"""Times that Snakemake is started again after it waited for nothing."""
+
+@dataclass(frozen=True)
+class Where:
+    """Where jobs run."""
+
+    profile: str | None = None
+    """Folder of a Snakemake profile, or the name of one in ``profiles``; default: ``local``."""
+    cores: int | None = None
+    """Cores of this machine; default: the profile's."""
+    site: str | None = None
+    """Partition file, by name or path; default: the configuration's."""
+    account: str | None = None
+    """Account of the cluster that jobs are billed to."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """What to try again."""
+
+    quarantined: bool = False
+    """Quarantined images, after they were mended."""
+    failed: bool = False
+    """Only jobs that failed or were interrupted, and what builds on them."""
 
 
 def run(
-    config_path: Path,
-    *,
-    profile: str | None = None,
-    cores: int | None = None,
-    site: str | None = None,
-    account: str | None = None,
-    retry_quarantined: bool = False,
-    extra: Sequence[str] = (),
+    config_path: Path, where: Where = Where(), again: Again = Again(), extra: Sequence[str] = ()
 ) -> int:
-    """Run the workflow.
-
-    Parameters
-    ----------
-    config_path : Path
-    profile : str, optional
-        Folder of a Snakemake profile, or the name of one in ``profiles``; default: ``local``.
-    cores : int, optional
-        Cores to use here; default: the profile's.
-    site : str, optional
-        Partition file, by name or path; default: the configuration's.
-    account : str, optional
-        Account of the cluster that jobs are billed to.
-    retry_quarantined : bool
-        Try quarantined images again, after they were mended.
-    extra : sequence of str
-        Options for Snakemake.
+    """Run the workflow; `extra` are options for Snakemake.
 
     Returns
     -------
@@ -66,115 +64,86 @@ def run(
     OutputExists
         Another run works in the same results folder.
     """
+    if again.failed and again.quarantined:
+        raise BadConfig("--failed --retry-quarantined: both given; allowed: one. Run one, then "
+                        "the other")  # fmt: skip
     config = load_config(config_path)
-    if site:
-        load_site(site)
-        config = config.model_copy(update={"site": site})
-    folder, results = find_profile(profile), Path(config.results)
-    cluster = Cluster.of(folder, results, config.site, account)
-    command = _command(config_path, folder, site)
-    command += ["--cores", str(cores)] if cores else []
-    command += cluster.options() if cluster else []
+    if where.site:
+        load_site(where.site)
+        config = config.model_copy(update={"site": where.site})
+    folder, results = find_profile(where.profile), Path(config.results)
+    cluster = Cluster.of(folder, results, config.site, where.account)
+    snakemake = launcher(config_path, folder, cluster, where.site, where.cores)
 
     def check(prepared: Prepared) -> None:
         # Elsewhere the memory of this machine says nothing: each job asks again.
-        if profile is None:
-            refuse(prepared, cores)
+        if where.profile is None:
+            refuse(prepared, where.cores)
 
     with room(results):
         if is_dry(extra):
-            return _run(config, config_path, [*command, *extra], check)
+            return _run(config, config_path, snakemake, extra, check, Again(failed=again.failed))
         if cluster:
             cluster.check()
         clear = cluster.cancel_leftovers if cluster else None
-        with hold(results, lambda: _go_on(command), clear) as lock:
-            code = _run(config, config_path, [*command, *extra], check, retry_quarantined, cluster)
+        with hold(results, lambda: _go_on(snakemake), clear) as lock:
+            code = _run(config, config_path, snakemake, extra, check, again)
             lock.keep = code > KILLED
             return code
 
 
-def find_profile(profile: str | None) -> Path:
-    """Folder of a Snakemake profile, by name or path.
-
-    Raises
-    ------
-    BadConfig
-        There is no profile.
-    """
-    named = home("profiles") / (profile or "local")
-    folder = named if profile is None or not Path(profile).is_dir() else Path(profile)
-    if not any((folder / f"config{s}").exists() for s in (".yaml", ".v8+.yaml", ".v9+.yaml")):
-        known = ", ".join(sorted(p.parent.name for p in home("profiles").glob("*/config.yaml")))
-        raise BadConfig(
-            f"--profile {profile}: no config.yaml in it; allowed: {known}, or the folder of a "
-            "Snakemake profile"
-        )
-    return folder
-
-
-def _command(config_path: Path, profile: Path, site: str | None) -> list[str]:
-    snakefile = str(home("workflow") / "Snakefile")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile,
-               "--configfile", str(config_path), "--workflow-profile", str(profile)]  # fmt: skip
-    return [*command, "--config", f"site={site}"] if site else command
+def _go_on(snakemake: Snakemake) -> None:
+    snakemake.unlock()
+    sys.stderr.write("voxelmill: an earlier run was killed; going on with what it has finished\n")
 
 
 def _run(
     config: Config,
     path: Path,
-    command: Sequence[str],
+    snakemake: Snakemake,
+    extra: Sequence[str],
     check: Callable[[Prepared], None],
-    retry_quarantined: bool = False,
-    cluster: Cluster | None = None,
+    again: Again,
 ) -> int:
     prepared = prepare(config.model_dump(mode="json"), path)
     check(prepared)
-    if retry_quarantined:
+    if again.quarantined:
         _forget_quarantined(prepared)
-    environment = _environment(cluster)
+    if again.failed:
+        return _run_failed(config, prepared, snakemake, extra)
     if holes := prepared.holes():
-        code = call([*command, "--", *map(str, holes)], environment)
+        code = snakemake.run([*_options(extra), "--", *map(str, holes)])
         if code:
             return code
-    code = _watch(command, prepared, environment, cluster)
-    sys.stdout.write("\n".join(summary(config, prepared)) + "\n")
+    code = snakemake.watch(prepared, extra)
+    lines = summary(config, prepared)
+    if code:
+        lines.append(f"`voxelmill status {config.results}` says what has failed, and why")
+    sys.stdout.write("\n".join(lines) + "\n")
     return code
 
 
-def _watch(
-    command: Sequence[str],
-    prepared: Prepared,
-    environment: Mapping[str, str],
-    cluster: Cluster | None,
+def _options(extra: Sequence[str]) -> Sequence[str]:
+    """Options for Snakemake without the targets, which come after a mark."""
+    return extra[: list(extra).index("--")] if "--" in extra else extra
+
+
+def _run_failed(
+    config: Config, prepared: Prepared, snakemake: Snakemake, extra: Sequence[str]
 ) -> int:
-    """Run Snakemake; again, where it had to be ended because it waited for nothing."""
-    for left in range(RESTARTS, -1, -1):
-        guard = Guard(cluster.jobs, cluster.cancel_held, patience()) if cluster else None
-        with guarded(guard):
-            code = watch(command, prepared, environment)
-        if guard is None or not guard.fired or not left:
-            break
-        sys.stderr.write("voxelmill: Snakemake waits for nothing; it is started again\n")
-        _unlock(command)
+    # A run that lives holds the folder: this one. What others have left is history.
+    found = survey(Path(config.results), own=True)
+    wanted = targets(prepared, found)
+    if not wanted:
+        sys.stdout.write(nothing(found) + "\n")
+        return 0
+    portion = fitting(wanted)
+    code = snakemake.watch(prepared, [*_options(extra), "--", *portion])
+    lines = summary(config, prepared)
+    if len(portion) < len(wanted):
+        lines.append(f"{len(wanted) - len(portion)} records are still to be made: run it again")
+    sys.stdout.write("\n".join(lines) + "\n")
     return code
-
-
-def _unlock(command: Sequence[str]) -> None:
-    with Path(os.devnull).open("w") as nowhere:
-        # Targets come last, after a mark that ends the options.
-        options = command[: command.index("--")] if "--" in command else command
-        call([*options, "--unlock"], _environment(), nowhere)
-
-
-def _go_on(command: Sequence[str]) -> None:
-    _unlock(command)
-    sys.stderr.write("voxelmill: an earlier run was killed; going on with what it has finished\n")
-
-
-def _environment(cluster: Cluster | None = None) -> dict[str, str]:
-    here = str(Path(sys.executable).parent)
-    found = {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ.get('PATH', '')}"}
-    return found | ({VARIABLE: ELSEWHERE} if cluster else {})
 
 
 def _forget_quarantined(prepared: Prepared) -> None:

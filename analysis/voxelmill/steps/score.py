@@ -16,7 +16,7 @@ from voxelmill.home import home
 from voxelmill.layout import Layout
 from voxelmill.report import overlay_rgb
 from voxelmill.steps.demo import write_demo_plate
-from voxelmill.steps.run import run
+from voxelmill.steps.run import Where, run
 from voxelmill.store.labels import read_labels
 from voxelmill.store.read import open_image, read_box
 from voxelmill.tables import read_table, rows
@@ -41,7 +41,7 @@ def demo(out: Path, cores: int | None) -> int:
         out.mkdir(parents=True, exist_ok=True)
         write_demo_plate(plate)
     started = time.monotonic()
-    code = run(_config(out), cores=cores)
+    code = run(_config(out), Where(cores=cores))
     seconds = time.monotonic() - started
     if code == 0:
         truth = json.loads((out / "plate.truth.json").read_text(encoding="utf-8"))

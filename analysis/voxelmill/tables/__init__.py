@@ -139,7 +139,7 @@ class Frame:
     @classmethod
     def read(cls, path: Path, integers: Sequence[str] = ()) -> "Frame":
         """Rows of a Parquet file; raises as `read_table` does."""
-        return cls(_read(path, None, coded=True), integers)
+        return cls(read_arrow(path, None, coded=True), integers)
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -226,14 +226,15 @@ def read_table(
         A file is absent or damaged.
     """
     files = [paths] if isinstance(paths, Path) else list(paths)
-    tables = [_read(file, columns) for file in files]
+    tables = [read_arrow(file, columns) for file in files]
     if not tables:
         return {}
     table = pa.concat_tables(tables, promote_options="permissive")
     return {name: _values(table.column(name)) for name in table.column_names}
 
 
-def _read(file: Path, columns: Sequence[str] | None, coded: bool = False) -> pa.Table:
+def read_arrow(file: Path, columns: Sequence[str] | None, coded: bool = False) -> pa.Table:
+    """Read columns as Arrow has them, text `coded` by numbers of its values; see `read_table`."""
     try:
         schema = pq.read_schema(file) if coded else ()
         text = [f.name for f in schema if pa.types.is_string(f.type)]
@@ -262,15 +263,15 @@ def read_groups(path: Path) -> Iterator[dict[str, Any]]:
 def _values(column: Any) -> Any:  # noqa: ANN401 - Arrow column to array or list
     kind = column.type
     if pa.types.is_boolean(kind) and column.null_count == 0:
-        return _numbers(column.cast(pa.uint8())).astype(bool)
+        return numbers(column.cast(pa.uint8())).astype(bool)
     if pa.types.is_floating(kind):
-        return _numbers(column.fill_null(np.nan) if column.null_count else column)
+        return numbers(column.fill_null(np.nan) if column.null_count else column)
     if pa.types.is_integer(kind) and column.null_count == 0:
-        return _numbers(column)
+        return numbers(column)
     return [value for chunk in column.chunks for value in _listed(_coded(chunk))]
 
 
-def _numbers(column: Any) -> NDArray[Any]:  # noqa: ANN401 - Arrow column
+def numbers(column: Any) -> NDArray[Any]:  # noqa: ANN401 - Arrow column
     """Copy of a column without nulls; `to_numpy` imports pandas where it is installed."""
     if not len(column):
         return np.empty(0, column.type.to_pandas_dtype())

@@ -1,0 +1,94 @@
+"""How Snakemake is called: with which workflow, profile and options, here or on a cluster."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxelmill.home import home
+from voxelmill.plugin import BadConfig
+from voxelmill.steps.child import call
+from voxelmill.steps.cluster import Cluster
+from voxelmill.steps.guard import Guard, guarded, patience
+from voxelmill.steps.prepare import Prepared
+from voxelmill.steps.watch import watch
+from voxelmill.watchdog import ELSEWHERE, VARIABLE
+
+RESTARTS = 5
+"""Times that Snakemake is started again after it waited for nothing."""
+
+
+@dataclass(frozen=True)
+class Snakemake:
+    """Snakemake with the options of one run."""
+
+    options: tuple[str, ...]
+    cluster: Cluster | None
+
+    def run(self, more: Sequence[str] = ()) -> int:
+        """Run it without showing progress; return its exit code."""
+        return call([*self._command, *more], self.environment())
+
+    def watch(self, prepared: Prepared, more: Sequence[str] = ()) -> int:
+        """Run it and show progress; again, where it had to be ended as it waited for nothing."""
+        code = 0
+        for left in range(RESTARTS, -1, -1):
+            guard = self._guard()
+            with guarded(guard):
+                code = watch([*self._command, *more], prepared, self.environment())
+            if guard is None or not guard.fired or not left:
+                break
+            sys.stderr.write("voxelmill: Snakemake waits for nothing; it is started again\n")
+            self.unlock()
+        return code
+
+    def unlock(self) -> None:
+        """Take away the lock that a killed one has left."""
+        with Path(os.devnull).open("w") as nowhere:
+            call([*self._command, "--unlock"], self.environment(), nowhere)
+
+    def environment(self) -> dict[str, str]:
+        """Environment variables of Snakemake and all it starts."""
+        here = str(Path(sys.executable).parent)
+        found = {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ.get('PATH', '')}"}
+        return found | ({VARIABLE: ELSEWHERE} if self.cluster else {})
+
+    @property
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "snakemake", *self.options]
+
+    def _guard(self) -> Guard | None:
+        if self.cluster is None:
+            return None
+        return Guard(self.cluster.jobs, self.cluster.cancel_held, patience())
+
+
+def launcher(
+    config_path: Path, profile: Path, cluster: Cluster | None, site: str | None, cores: int | None
+) -> Snakemake:
+    """Snakemake for a configuration; `site`, if given, goes before the configuration's."""
+    options = ["--snakefile", str(home("workflow") / "Snakefile"),
+               "--configfile", str(config_path), "--workflow-profile", str(profile)]  # fmt: skip
+    options += ["--config", f"site={site}"] if site else []
+    options += ["--cores", str(cores)] if cores else []
+    return Snakemake((*options, *(cluster.options() if cluster else ())), cluster)
+
+
+def find_profile(profile: str | None) -> Path:
+    """Folder of a Snakemake profile, by name or path.
+
+    Raises
+    ------
+    BadConfig
+        There is no profile.
+    """
+    named = home("profiles") / (profile or "local")
+    folder = named if profile is None or not Path(profile).is_dir() else Path(profile)
+    if not any((folder / f"config{s}").exists() for s in (".yaml", ".v8+.yaml", ".v9+.yaml")):
+        known = ", ".join(sorted(p.parent.name for p in home("profiles").glob("*/config.yaml")))
+        raise BadConfig(
+            f"--profile {profile}: no config.yaml in it; allowed: {known}, or the folder of a "
+            "Snakemake profile"
+        )
+    return folder

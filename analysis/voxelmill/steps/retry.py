@@ -1,0 +1,67 @@
+"""`voxelmill run --failed`: which records Snakemake is to make so that only what failed runs again.
+
+In: a run's batches and where it stands. Out: records to ask for. With a batch comes what builds on
+it; with a dataset that is finished by that, its summary and report; with the last one, the check.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+
+from voxelmill.steps.prepare import Prepared
+from voxelmill.steps.survey import Standing, Survey
+
+COMMAND_BYTES = 1 << 20
+"""Longest list of records: Linux takes command lines of 2 MiB, with the environment."""
+
+
+def targets(prepared: Prepared, survey: Survey) -> list[Path]:
+    """Records to make again, and those that build on them; none if no job has failed."""
+    found: list[Path] = []
+    whole = True
+    for standing in survey.datasets:
+        again = _again(standing)
+        layout = prepared.layout(standing.name)
+        complete = all(
+            len(set(jobs.done) | again.get(step, set())) == jobs.total
+            for step, jobs in standing.steps.items()
+            if step not in ("aggregate", "report")
+        )
+        if again and complete:
+            found.append(layout.record("report"))
+        for step in ("qc", "segment", "measure"):
+            found += [layout.record(step, batch) for batch in sorted(again.get(step, ()))]
+        whole = whole and (standing.finished or bool(again and complete))
+    return [*found, prepared.verdict] if found and whole else found
+
+
+def fitting(wanted: Sequence[Path], most: int = COMMAND_BYTES) -> list[str]:
+    """As many records, from the first on, as one command line holds."""
+    sizes = accumulate(len(str(path).encode()) + 9 for path in wanted)
+    return [str(path) for path, size in zip(wanted, sizes, strict=True) if size <= most]
+
+
+def _again(standing: Standing) -> dict[str, set[str]]:
+    """Batches to try again by step."""
+    again: dict[str, set[str]] = {}
+    for job in standing.stopped:
+        again.setdefault(job.step, set()).add(job.batch)
+    if "segment" in again:
+        running = set(standing.steps["measure"].running)
+        again.setdefault("measure", set()).update(again["segment"] - running)
+    return again
+
+
+def nothing(survey: Survey) -> str:
+    """One line for a run in which no job has failed."""
+    counts = survey.steps()
+    waiting = sum(found.get("waiting", 0) for found in counts.values())
+    lost = sum(dataset.quarantined for dataset in survey.datasets)
+    text = f"{survey.tally.results}: no job has failed"
+    if survey.running:
+        text += f"; {survey.running} run now"
+    if waiting:
+        text += f"; {waiting} wait: run without --failed to start them"
+    if lost:
+        text += f"; {lost} images are quarantined: --retry-quarantined tries them again"
+    return text
