@@ -19,6 +19,7 @@ rule aggregate:
     shell:
         "voxelmill aggregate {input.batches:q} {params.plate_map:q} --record {output.record:q}"
         " --config {params.settings:q} > {log:q} 2>&1"
+        " && find {log:q} -empty -delete"
 
 
 # Last: everything else is finished before a run ends non-zero for what it had to leave out.
@@ -36,3 +37,4 @@ rule check:
     shell:
         "voxelmill check {input:q} --record {output:q} --max-quarantined {params.most}"
         " > {log:q} 2>&1"
+        " && find {log:q} -empty -delete"

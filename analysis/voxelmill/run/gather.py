@@ -17,7 +17,7 @@ from voxelmill.run.crew import Crew, Threads
 @contextmanager
 def gather(compute: Compute, workers: int) -> Iterator[Crew]:
     """Start workers, or connect to those of the session or at ``compute.address``."""
-    if compute.address is not None or compute.processes or _session():
+    if compute.address is not None or compute.processes or in_session():
         from voxelmill.run.cluster import connect
 
         with connect(compute, workers) as crew:
@@ -30,8 +30,8 @@ def gather(compute: Compute, workers: int) -> Iterator[Crew]:
         executor.shutdown(cancel_futures=True)
 
 
-def _session() -> bool:
-    """Whether the user's session has a Dask client."""
+def in_session() -> bool:
+    """Whether the user's session has a Dask client, whose workers may be anywhere."""
     if "distributed" not in sys.modules:
         return False
     from voxelmill.run.cluster import active

@@ -24,6 +24,7 @@ from voxelmill.plan import Load, advice
 from voxelmill.plugin import BadConfig, BadInput, StoreUnavailable
 from voxelmill.progress import Progress
 from voxelmill.run import Pool, pool
+from voxelmill.steps.local import scratch_place
 from voxelmill.steps.memory import largest, refuse
 from voxelmill.store.inventory import inventory
 from voxelmill.store.read import Image, open_image
@@ -133,7 +134,9 @@ def start(
             for i, o in zip(batch.items, opened.values(), strict=True)
         )
         identity["input"] = [image.digest for image in images]
-        with Ledger(layout.scratch(step, batch.name), identity) as ledger:
+        # Blocks of a large image may run on other nodes; what they leave is worth keeping.
+        local = scratch_place(step, batch, layout, settings, execution.compute) if alike else None
+        with Ledger(layout.scratch(step, batch.name), identity, scratch=local) as ledger:
             hint = advice(extents, load)
             yield Work(batch, layout, settings, execution, workers, ledger, images, hint)
 
