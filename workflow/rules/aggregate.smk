@@ -19,7 +19,8 @@ rule aggregate:
     shell:
         "voxelmill aggregate {input.batches:q} {params.plate_map:q} --record {output.record:q}"
         " --config {params.settings:q} > {log:q} 2>&1"
-        " && find {log:q} -empty -delete"
+        # Snakemake makes a log where a job had nothing to say; all jobs of these batches are done.
+        ' && find "$(dirname {log:q})" -mindepth 2 -name "*.log" -empty -delete'
 
 
 # Last: everything else is finished before a run ends non-zero for what it had to leave out.
@@ -37,4 +38,3 @@ rule check:
     shell:
         "voxelmill check {input:q} --record {output:q} --max-quarantined {params.most}"
         " > {log:q} 2>&1"
-        " && find {log:q} -empty -delete"

@@ -19,4 +19,3 @@ rule measure:
         "voxelmill measure {input.batch:q} --segmented {input.segmented:q}"
         " --record {output.record:q} --config {params.settings:q}"
         " --run {params.run:q} --workers {threads} > {log:q} 2>&1"
-        " && find {log:q} -empty -delete"

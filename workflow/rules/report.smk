@@ -15,4 +15,3 @@ rule report:
     shell:
         "voxelmill report {input.batches:q} --record {output.record:q}"
         " --config {params.settings:q} --command {params.command:q} > {log:q} 2>&1"
-        " && find {log:q} -empty -delete"

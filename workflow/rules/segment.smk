@@ -15,4 +15,3 @@ rule segment:
     shell:
         "voxelmill segment {input:q} --record {output.record:q} --config {params.settings:q}"
         " --run {params.run:q} --workers {threads} > {log:q} 2>&1"
-        " && find {log:q} -empty -delete"

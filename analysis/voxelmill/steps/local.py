@@ -10,11 +10,13 @@ from voxelmill.layout import Layout
 from voxelmill.localscratch import local_place
 from voxelmill.run.gather import in_session
 
-VOXEL = {"segment": 1.0, "measure": 0.25}
-"""Most bytes of scratch files a voxel and object set; a step that is not here leaves none."""
-STAGED_VOXEL = 1.0
-"""Most bytes of staged labels, likewise: they are compressed."""
+VOXEL = {"segment": 0.5, "measure": 2.0}
+"""Bytes of scratch files a voxel and object set, about ten times what plates of cells were seen to
+take; a step that is not here leaves none."""
+STAGED_VOXEL = 0.5
+"""Bytes of staged labels, likewise."""
 LEAST = 1 << 26
+"""Bytes that must be free in any case."""
 
 
 def scratch_place(
