@@ -13,6 +13,7 @@ import os
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -61,8 +62,9 @@ class Ledger:
         Whether the folder outlives this process, so that another run can resume.
     patience_s : float
         How long to wait for another process that holds the folder, in seconds.
-    scratch : Path, optional
-        Where scratch files go instead; goes away with the step, even if that fails.
+    scratch : callable, optional
+        Gives another folder for scratch files, or None; asked when the folder is held. The other
+        one goes away with the step, even if that fails.
 
     Raises
     ------
@@ -77,11 +79,9 @@ class Ledger:
         *,
         kept: bool = True,
         patience_s: float = PATIENCE_S,
-        scratch: Path | None = None,
+        scratch: Callable[[], Path | None] = lambda: None,
     ) -> None:
-        self.folder, self.scratch = folder, scratch or folder
-        self._apart = self.scratch != folder
-        self.kept = kept and not self._apart
+        self.folder = folder
         self.path = folder / "ledger.jsonl"
         self.done: dict[str, Any] = {}
         with room(folder):
@@ -92,6 +92,9 @@ class Ledger:
                     f"{folder}: {holder} works on this batch. Let it finish or end it, "
                     "then run again"
                 ) from None
+            self.scratch = scratch() or folder
+            self._apart = self.scratch != folder
+            self.kept = kept and not self._apart
             self._open({"identity": digest(identity)})
 
     def _open(self, head: dict[str, Any]) -> None:

@@ -124,7 +124,7 @@ def test_a_full_disk_is_not_used_and_left_clean(
 def start(tmp_path: Path, scratch: str | None, identity: str = "a", key: str = "") -> list[str]:
     """Open a ledger, add a task with its file, and leave it as a killed process would."""
     place = tmp_path / scratch if scratch else None
-    ledger = Ledger(tmp_path / "s", identity, scratch=place)
+    ledger = Ledger(tmp_path / "s", identity, scratch=lambda: place)
     found = sorted(ledger.done)
     if key:
         (ledger.scratch / key).write_text(key)
@@ -165,22 +165,26 @@ def test_from_the_results_to_a_disk(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_on_the_disk(tmp_path: Path) -> None:
-    with Ledger(tmp_path / "s", "a", scratch=tmp_path / "node") as ledger:
+    with Ledger(tmp_path / "s", "a", scratch=lambda: tmp_path / "node") as ledger:
         assert not ledger.kept
         (ledger.scratch / "deep").mkdir()
         ledger.discard()
     assert not (tmp_path / "node").exists()
     assert not (tmp_path / "s").exists()
-    with pytest.raises(KeyError), Ledger(tmp_path / "s", "a", scratch=tmp_path / "node"):
+    with pytest.raises(KeyError), Ledger(tmp_path / "s", "a", scratch=lambda: tmp_path / "node"):
         raise KeyError
     assert not (tmp_path / "node").exists()
     assert (tmp_path / "s" / "ledger.jsonl").exists(), "it says how far it came"
 
 
 def test_the_lock_lies_among_the_results(tmp_path: Path) -> None:
-    """Whatever disk the other process works on."""
+    """Whatever disk the other process works on; until it is held nothing is touched there."""
+
+    def second() -> Path:
+        raise AssertionError
+
     with (
-        Ledger(tmp_path / "s", "a", scratch=tmp_path / "node1"),
+        Ledger(tmp_path / "s", "a", scratch=lambda: tmp_path / "node1"),
         pytest.raises(OutputExists, match="works on this batch"),
     ):
-        Ledger(tmp_path / "s", "a", patience_s=0.1, scratch=tmp_path / "node2")
+        Ledger(tmp_path / "s", "a", patience_s=0.1, scratch=second)

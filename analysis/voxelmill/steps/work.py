@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,9 @@ def start(
         )
         identity["input"] = [image.digest for image in images]
         # Blocks of a large image may run on other nodes; what they leave is worth keeping.
-        local = scratch_place(step, batch, layout, settings, execution.compute) if alike else None
-        with Ledger(layout.scratch(step, batch.name), identity, scratch=local) as ledger:
+        local = partial(scratch_place, step, batch, layout, settings, execution.compute)
+        scratch = local if alike else lambda: None
+        with Ledger(layout.scratch(step, batch.name), identity, scratch=scratch) as ledger:
             hint = advice(extents, load)
             yield Work(batch, layout, settings, execution, workers, ledger, images, hint)
 
