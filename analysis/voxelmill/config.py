@@ -16,7 +16,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 
 PARTS: dict[str, tuple[str, ...]] = {
     "qc": ("qc", "sparse"),
-    "segment": ("objects", "sparse"),
+    "segment": ("objects", "sparse", "labels"),
     "measure": ("objects", "features", "relations", "sparse"),
     "aggregate": ("objects", "features", "relations", "qc"),
     "report": ("objects", "features", "qc", "sparse"),
@@ -189,6 +189,11 @@ class Settings(Model):
         default="refuse",
         description="refuse: an image with absent chunks is quarantined. allow: absent = 0.",
     )
+    labels: Literal["folder", "zip"] = Field(
+        default="folder",
+        description="folder: one sidecar OME-Zarr. zip: one zipped OME-Zarr a batch, for file "
+        "systems that count files.",
+    )
 
     @model_validator(mode="after")
     def _sets_exist(self) -> Self:
@@ -269,11 +274,6 @@ class Config(Settings):
         default={},
         max_length=0,
         description="Endpoints of object stores; none can be set yet, http(s) needs none.",
-    )
-    labels: Literal["folder", "zip"] = Field(
-        default="folder",
-        description="folder: one sidecar OME-Zarr. zip: one zipped OME-Zarr a batch, for file "
-        "systems that count files.",
     )
     site: str | None = Field(
         default=None, description="Partition file: a name in profiles/slurm, or a path."

@@ -188,7 +188,7 @@ class Engine:
 
     def _task(self, frame: Frame, name: str, channels: Sequence[int], segmenter: Segmenter) -> Task:
         size = (self._blocks.depth, self._blocks.size, self._blocks.size)
-        folder = self._ledger.folder / name / quote(frame.key, safe="@")
+        folder = self._ledger.scratch / name / quote(frame.key, safe="@")
         grid = Grid(_spatial(frame), size)
         return Task(frame, name, tuple(channels), segmenter, grid, str(folder))
 

@@ -1,9 +1,10 @@
 """Which label images an address names, and boxes of them.
 
-Addresses: an OME-Zarr image or label image, or a plate of such; an object set of a run
-(``results/<dataset>:<set>``); a TIFF or PNG file, or a folder of such files.
+Addresses: an OME-Zarr image or label image, or a plate of such, also zipped (``.ozx``); an object
+set of a run (``results/<dataset>:<set>``); a TIFF or PNG file, or a folder of such files.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from voxelmill.plugin import Array, BadInput
 from voxelmill.store.objects import is_url, join
 from voxelmill.store.open import open_dataset
 from voxelmill.store.read import Image, open_image, read_box
+from voxelmill.store.zipped import SUFFIX, open_archive
 
 LARGEST_ID = np.iinfo(np.int64).max
 
@@ -137,15 +139,14 @@ def label_source(address: str, *, sparse: bool = False) -> Source:
 
 def _is_zarr(address: str) -> bool:
     path = Path(address)
-    named = any(part.endswith(".zarr") for part in path.parts)
+    named = any(part.endswith((".zarr", SUFFIX)) for part in path.parts)
     return is_url(address) or named or any((path / n).is_file() for n in ("zarr.json", ".zattrs"))
 
 
 def _zarr(address: str, sparse: bool) -> Source:
-    root, inside, path = address.rstrip("/").rpartition(".zarr/")
-    if inside:
-        image = partial(_stored, f"{root}.zarr", path, sparse)
-        return Source(address, ((path, image),), lone=True)
+    if within := re.fullmatch(r"(.*\.(?:zarr|ozx))/(.+)", address.rstrip("/")):
+        root, path = within.groups()
+        return Source(address, ((path, partial(_stored, root, path, sparse)),), lone=True)
     found = open_dataset(address)
     for _, problem in found.problems:
         raise BadInput(problem)
@@ -165,17 +166,39 @@ def _folder(folder: Path) -> Source:
 
 
 def _object_set(layout: Layout, name: str, sparse: bool) -> Source:
-    found = dict(_images(layout.labels))
-    paths = sorted((path for path, sets in found.items() if name in sets), key=natural)
+    found = labelled_images(layout)
+    paths = sorted((path for path, (_, sets) in found.items() if name in sets), key=natural)
     if not paths:
-        known = ", ".join(sorted(set().union(*found.values()))) or "none"
+        known = ", ".join(sorted(set().union(*(sets for _, sets in found.values())))) or "none"
         raise BadInput(f"{layout.root}: object set '{name}'; it has {known}.")
-    url = str(layout.labels)
     images = [
-        (path or layout.root.name, partial(_stored, url, join(path, "labels", name), sparse))
+        (
+            path or layout.root.name,
+            partial(_stored, str(found[path][0]), join(path, "labels", name), sparse),
+        )
         for path in paths
     ]
     return Source(f"{layout.root}:{name}", tuple(images), lone=False)
+
+
+def labelled_images(layout: Layout) -> dict[str, tuple[Path, set[str]]]:
+    """Images of a run by path: root of their labels (a folder or an archive), and object sets.
+
+    Raises
+    ------
+    StoreUnavailable
+        An archive is damaged or cut short.
+    """
+    found = {path: (layout.labels, sets) for path, sets in _images(layout.labels)}
+    for file in sorted(layout.archives.glob(f"*{SUFFIX}")):
+        archive = open_archive(file)
+        packed: dict[str, set[str]] = {}
+        for name in archive.entries if archive else ():
+            image, _, label = f"/{name}".partition("/labels/")
+            if label.endswith("/zarr.json") and label.count("/") == 1:
+                packed.setdefault(image[1:], set()).add(label.partition("/")[0])
+        found |= {path: (file, sets) for path, sets in packed.items()}
+    return found
 
 
 def _images(root: Path, path: str = "") -> Iterator[tuple[str, set[str]]]:

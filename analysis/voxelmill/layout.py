@@ -4,6 +4,7 @@ results/manifest.parquet                 one row an image, all datasets
 results/batches.parquet                  one row a batch, all datasets
 results/<dataset>/batches/<batch>.json
 results/<dataset>/labels.ome.zarr/<image>/labels/<object set>
+results/<dataset>/labels/<batch>.ozx     the same, one zipped OME-Zarr a batch (`labels: zip`)
 results/<dataset>/objects/<object set>/<batch>.parquet
 results/<dataset>/qc/<batch>.parquet
 results/<dataset>/index/<batch>.parquet  where each object lies
@@ -36,8 +37,22 @@ class Layout:
 
     @property
     def labels(self) -> Path:
-        """Root of the labels."""
+        """Root of the labels in a folder."""
         return self.root / "labels.ome.zarr"
+
+    @property
+    def archives(self) -> Path:
+        """Folder of the zipped labels."""
+        return self.root / "labels"
+
+    def archive(self, batch: str) -> Path:
+        """Zipped labels of one batch."""
+        return self.archives / f"{batch}.ozx"
+
+    def labels_of(self, batch: str) -> Path:
+        """Root of the labels of one batch as they are: zipped, or in the folder."""
+        archive = self.archive(batch)
+        return archive if archive.exists() else self.labels
 
     def objects(self, name: str, batch: str) -> Path:
         """Table of one object set and batch."""

@@ -3,12 +3,17 @@
 One file a step. Its first line is the digest of everything that the results depend on; a ledger
 with another first line is of another run and is started anew. What a killed process or a full disk
 left after the last whole line is cut off. One process at a time holds the folder.
+
+Scratch files may lie elsewhere, on a disk of this node. Then the first line also has a mark that
+lies beside them: a ledger whose files are not here, on another node or cleared away, is void.
 """
 
 import json
 import os
 import shutil
 import time
+import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +28,8 @@ SYNC_S = 0.05
 """Longest time between two fsyncs while lines come in: so much may be lost when power fails."""
 PATIENCE_S = 10.0
 """How long to wait for the process of a run that was killed a moment ago."""
+MARK = ".mark"
+"""File beside scratch files that lie apart from their ledger."""
 
 
 def digest(value: object) -> str:
@@ -53,13 +60,16 @@ class Ledger:
     Parameters
     ----------
     folder : Path
-        Scratch folder of the step; emptied when it belongs to another run.
+        Folder of the step; emptied when it belongs to another run.
     identity : object
         JSON value that determines every result: batch, settings, version.
     kept : bool
         Whether the folder outlives this process, so that another run can resume.
     patience_s : float
         How long to wait for another process that holds the folder, in seconds.
+    scratch : callable, optional
+        Gives another folder for scratch files, or None; asked when the folder is held. The other
+        one goes away with the step, even if that fails.
 
     Raises
     ------
@@ -74,8 +84,9 @@ class Ledger:
         *,
         kept: bool = True,
         patience_s: float = PATIENCE_S,
+        scratch: Callable[[], Path | None] = lambda: None,
     ) -> None:
-        self.folder, self.kept = folder, kept
+        self.folder = folder
         self.path = folder / "ledger.jsonl"
         self.done: dict[str, Any] = {}
         with room(folder):
@@ -86,13 +97,20 @@ class Ledger:
                     f"{folder}: {holder} works on this batch. Let it finish or end it, "
                     "then run again"
                 ) from None
+            self.scratch = scratch() or folder
+            self._apart = self.scratch != folder
+            self.kept = kept and not self._apart
             self._open({"identity": digest(identity)})
 
     def _open(self, head: dict[str, Any]) -> None:
         lines, self._size = read_lines(self.path)
-        if not lines or lines[0] != head:
+        mark = self._mark() if self._apart else None
+        head = head if mark is None else {**head, "scratch": mark}
+        if not lines or lines[0] != head or mark == "":
             self._empty()
             lines, self._size = [], 0
+            if self._apart:
+                head["scratch"] = self._new_mark()
         self.done = {line["key"]: line["value"] for line in lines[1:]}
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         self._synced = time.monotonic()
@@ -100,12 +118,23 @@ class Ledger:
         if not lines:
             self._append(head)
 
+    def _mark(self) -> str:
+        path = self.scratch / MARK
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def _new_mark(self) -> str:
+        self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark = uuid.uuid4().hex
+        (self.scratch / MARK).write_text(mark, encoding="utf-8")
+        return mark
+
     def _empty(self) -> None:
-        for path in self.folder.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            elif path != self._lock.path:
-                path.unlink()
+        for path in {self.folder, self.scratch}:
+            for entry in path.iterdir() if path.exists() else ():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                elif entry != self._lock.path:
+                    entry.unlink()
 
     def _append(self, line: object) -> None:
         data = (json.dumps(line) + "\n").encode()
@@ -141,6 +170,8 @@ class Ledger:
     def discard(self) -> None:
         """Remove ledger and scratch: the step is finished and its record is written."""
         self._empty()
+        if self._apart:
+            shutil.rmtree(self.scratch, ignore_errors=True)
         self.close()
         # It is not empty where another process, which has waited, holds it by now.
         with suppress(OSError):
@@ -155,9 +186,11 @@ class Ledger:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None and self._apart:
+            shutil.rmtree(self.scratch, ignore_errors=True)
         self.close()
         if error is not None and is_full(error) and isinstance(error, OSError):
-            raise full(error.filename or self.folder, error) from error
+            raise full(error.filename or self.folder, error, kept=self.kept) from error
 
 
 def read_lines(path: Path) -> tuple[list[Any], int]:

@@ -166,8 +166,11 @@ def _gib(size: float) -> str:
     return f"{size / GIB:.2f} GiB"
 
 
-def label_files(extent: Extent, settings: Settings) -> int:
-    """Files of all label images of an image: shards of all levels, and metadata."""
+def label_files(extent: Extent, settings: Settings, images: int = 1) -> int:
+    """Files of the labels of `images` such images: shards of all levels, metadata; or archives."""
+    if settings.labels == "zip":
+        return -(-images // extent.batch)
     levels = label_levels(extent.space)
     shards = sum(len(Grid(level.shape, level.shard)) for level in levels)
-    return len(settings.objects) * (extent.shape[0] * shards + len(levels) + 1) + 1
+    each = len(settings.objects) * (extent.shape[0] * shards + len(levels) + 1) + 1
+    return images * each

@@ -196,6 +196,14 @@ def test_the_prediction_holds(tmp_path: Path, processes: bool) -> None:
     assert abs(files - label_files(extent, settings_)) <= 3
 
 
+def test_zipped_labels_are_one_file_a_batch() -> None:
+    field = Extent((1, 3, 1, 1080, 1080), "<u2", (1.0, 0.65, 0.65), 0, 48)
+    zipped = SETTINGS.model_copy(update={"labels": "zip"})
+    assert [label_files(field, zipped, n) for n in (1, 48, 49, 96)] == [1, 1, 2, 2]
+    assert label_files(field, SETTINGS, 96) == 96 * label_files(field, SETTINGS)
+    assert label_files(field, SETTINGS, 48) > 48 * 6
+
+
 def test_the_command_refuses_with_exit_code_2(tmp_path: Path) -> None:
     write_large(tmp_path / "image.zarr", 600)
     (tmp_path / "sheet.tsv").write_text("dataset\turl\none\timage.zarr\n")

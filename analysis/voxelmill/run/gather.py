@@ -27,7 +27,7 @@ def gather(compute: Compute, workers: int, logs: Path | None = None) -> Iterator
         with jobs(compute.slurm, logs) as crew:
             yield crew
         return
-    if compute.address is not None or compute.processes or _session():
+    if compute.address is not None or compute.processes or in_session():
         from voxelmill.run.cluster import connect
 
         with connect(compute, workers) as crew:
@@ -40,8 +40,8 @@ def gather(compute: Compute, workers: int, logs: Path | None = None) -> Iterator
         executor.shutdown(cancel_futures=True)
 
 
-def _session() -> bool:
-    """Whether the user's session has a Dask client."""
+def in_session() -> bool:
+    """Whether the user's session has a Dask client, whose workers may be anywhere."""
     if "distributed" not in sys.modules:
         return False
     from voxelmill.run.cluster import active

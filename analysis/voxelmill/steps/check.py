@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voxelmill.layout import Layout
-from voxelmill.ledger import digest, write_json
+from voxelmill.ledger import write_json
 from voxelmill.plugin import BadInput, StoreUnavailable
-from voxelmill.steps.gather import read_record
+from voxelmill.steps.gather import labels_told, read_record
 
 
 def check(aggregated: Sequence[Path], out: Path, max_quarantined: int) -> str:
@@ -56,7 +56,7 @@ def check(aggregated: Sequence[Path], out: Path, max_quarantined: int) -> str:
 def _chain(layout: Layout) -> None:
     for path in sorted((layout.root / "records" / "measure").glob("*.json")):
         batch = path.stem
-        labels = digest(read_record(layout.record("segment", batch)))
+        labels = labels_told(read_record(layout.record("segment", batch)))
         if read_record(path)["segment"] != labels:
             raise BadInput(
                 f"{path}: measured on labels that were replaced since; allowed: tables of the "

@@ -10,6 +10,7 @@ from typing import Any
 from voxelmill.aggregation import normal_well
 from voxelmill.batch import Batch, Item
 from voxelmill.layout import Layout
+from voxelmill.ledger import digest
 from voxelmill.plugin import BadInput
 from voxelmill.steps.work import read_batch
 
@@ -67,6 +68,12 @@ def read_record(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: no record ({error}). Run the workflow again") from None
     return found
+
+
+def labels_told(segmented: Mapping[str, Any]) -> str:
+    """Digest of what a record of *segment* says of the labels themselves, wherever they lie."""
+    settings = {k: v for k, v in segmented.get("settings", {}).items() if k != "labels"}
+    return digest({**segmented, "settings": settings, "labels": None})
 
 
 def read_plate_map(path: Path) -> dict[str, dict[str, str]]:

@@ -16,13 +16,15 @@ from voxelmill.blocks import Grid
 from voxelmill.config import Settings
 from voxelmill.ends import StoreTarget
 from voxelmill.features import check_features
-from voxelmill.ledger import digest, write_json
+from voxelmill.ledger import write_json
 from voxelmill.measurement import MeasureTask, measure_block
 from voxelmill.objectindex import Place, read_index
 from voxelmill.objecttable import Measured, ObjectTable, related, write_objects
 from voxelmill.ownership import Owners
 from voxelmill.plugin import BadInput
 from voxelmill.stages import Frame
+from voxelmill.steps.gather import labels_told
+from voxelmill.steps.labelplace import labels_made
 from voxelmill.steps.work import Execution, Opened, Work, record, start
 from voxelmill.stitch import Ints
 from voxelmill.store.read import Image
@@ -37,6 +39,8 @@ def measure(
     ------
     BadInput
         The record of *segment* is absent.
+    StoreUnavailable
+        The archive of labels is not the one that this record speaks of.
     BlocksFailed
         Blocks failed for another reason than their data; finished ones are kept.
     """
@@ -44,7 +48,8 @@ def measure(
         before = json.loads(segmented.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{segmented}: no record of segment ({error}). Run segment first") from None
-    with start("measure", batch_file, settings, execution, digest(before)) as work:
+    with start("measure", batch_file, settings, execution, labels_told(before)) as work:
+        root = labels_made(work.layout, work.batch.name, before)
         usable = [(o, i) for o, i in work.usable if before["images"][o.item.path]["status"] == "ok"]
         refused = {
             o.item.path: before["images"][o.item.path].get("reason") or o.reason
@@ -56,7 +61,7 @@ def measure(
             check_features(work.settings.features, channels)
         keys = {(o.item.path, t) for o, image in usable for t in range(image.shape[0])}
         owners, seams = _owners(work, usable, keys)
-        tasks = {k: t for o, i in usable for k, t in _tasks(work, o, i, owners).items()}
+        tasks = {k: t for o, i in usable for k, t in _tasks(work, root, o, i, owners).items()}
         outcomes = work.pool.run(
             "measure", measure_block, {k: (t,) for k, t in tasks.items()}, work.ledger, work.advice
         )
@@ -79,7 +84,7 @@ def measure(
             else {"status": "ok"}
             for o in work.images
         }
-        write_json(out, record(work, "measure", images, rows=counts, segment=digest(before)))
+        write_json(out, record(work, "measure", images, rows=counts, segment=labels_told(before)))
         work.ledger.discard()
 
 
@@ -103,10 +108,14 @@ def _owners(
 
 
 def _tasks(
-    work: Work, opened: Opened, image: Image, owners: Mapping[tuple[str, int], Owners]
+    work: Work,
+    root: Path,
+    opened: Opened,
+    image: Image,
+    owners: Mapping[tuple[str, int], Owners],
 ) -> dict[str, MeasureTask]:
     z, y, x = image.shape[2:]
-    target = StoreTarget(str(work.layout.labels), opened.item.path, (z, y, x))
+    target = StoreTarget(str(root), opened.item.path, (z, y, x))
     tasks = {}
     for t in range(image.shape[0]):
         key = f"{opened.item.path}@{t}"
@@ -114,7 +123,7 @@ def _tasks(
         mine = owners[opened.item.path, t]
         for block, owned in mine.blocks().items():
             name = f"{key}@{','.join(map(str, block))}"
-            file = work.ledger.folder / f"{quote(name, safe='')}.measured"
+            file = work.ledger.scratch / f"{quote(name, safe='')}.measured"
             tasks[name] = MeasureTask(
                 frame=frame,
                 channels=image.channels,

@@ -147,7 +147,7 @@ def _dataset(kinds: list[Kind], load: Load) -> dict[str, Any]:
         "kinds": [{"first": k.name, "images": k.images, "shape": k.extent.shape,
                    "dtype": k.extent.dtype} for k in kinds],
         "tasks": counts,
-        "label_files": sum(label_files(k.extent, load.settings) * k.images for k in kinds),
+        "label_files": sum(label_files(k.extent, load.settings, k.images) for k in kinds),
         "memory_bytes": needs,
     }  # fmt: skip
 

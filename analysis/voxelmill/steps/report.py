@@ -67,8 +67,8 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
         fields=tuple(_field(row, settings) for row in rows(images)),
         wells=read_table(found.layout.wells),
         thumbnails=tuple(
-            thumbnail(batch_of[i.path], i, found.layout.labels, list(settings.objects))
-            for i in shown
+            thumbnail(b, i, found.layout.labels_of(b.name), list(settings.objects))
+            for i, b in ((item, batch_of[item.path]) for item in shown)
         ),
         parameters=settings.part("report"),
         fitted=_fitted(segmented, settings),

@@ -13,6 +13,7 @@ import yaml
 
 from voxelmill.blocks import Box
 from voxelmill.home import home
+from voxelmill.labelsource import labelled_images
 from voxelmill.layout import Layout
 from voxelmill.report import overlay_rgb
 from voxelmill.steps.demo import write_demo_plate
@@ -75,7 +76,8 @@ def _picture(layout: Layout, out: Path) -> Path:
     image = open_image(str(out / "plate.zarr"), path)
     box = Box((0, 0, 0), (1, PICTURE, PICTURE))
     pixels = read_box(image, 0, range(len(image.channels)), box)[:, 0]
-    labels = {s: read_labels(str(layout.labels), path, s, 0, box)[0] for s in ("nuclei", "cells")}
+    root = str(labelled_images(layout)[path][0])
+    labels = {s: read_labels(root, path, s, 0, box)[0] for s in ("nuclei", "cells")}
     big = {s: found.repeat(2, axis=0).repeat(2, axis=1) for s, found in labels.items()}
     rgb = overlay_rgb(pixels.repeat(2, axis=1).repeat(2, axis=2), big)
     file = out / "overlay.jpg"
@@ -101,10 +103,11 @@ def score(layout: Layout, truth: Mapping[str, Any]) -> list[str]:
     images = {row["Metadata_Image"]: row for row in rows(read_table(layout.images))}
     faults = {f["image"]: f["fault"] for f in truth["faults"]}
     planted = found = counted = 0
+    roots = labelled_images(layout)
     for image, entry in truth["images"].items():
         if image not in faults and images[image]["Metadata_Status"] != "quarantined":
             planted += len(entry["centroids_px"])
-            found += _hits(layout, image, entry["centroids_px"])
+            found += _hits(roots[image][0], image, entry["centroids_px"])
             counted += int(images[image]["Metadata_Count_Nuclei"])
     caught = sum(_caught(fault, images[image]) for image, fault in faults.items())
     false = [i for i, row in images.items() if row["Metadata_Flags"] and i not in faults]
@@ -122,14 +125,14 @@ def score(layout: Layout, truth: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _hits(layout: Layout, image: str, centroids: Sequence[Sequence[float]]) -> int:
+def _hits(root: Path, image: str, centroids: Sequence[Sequence[float]]) -> int:
     """Planted nuclei whose centre lies in an object of their own."""
     points = np.round(np.asarray(centroids)).astype(int).reshape(-1, 2)
     if not len(points):
         return 0
     stop = points.max(axis=0) + 1
     box = Box((0, 0, 0), (1, int(stop[0]), int(stop[1])))
-    labels = read_labels(str(layout.labels), image, "nuclei", 0, box)[0]
+    labels = read_labels(str(root), image, "nuclei", 0, box)[0]
     hit = labels[points[:, 0], points[:, 1]]
     return len(set(hit[hit > 0].tolist()))
 

@@ -1,7 +1,8 @@
 """Step *segment*: pixels of a batch → label images and the index of objects.
 
-In: batch file, settings ``objects``. Out: ``labels.ome.zarr/<image>/labels/<set>``,
-``index/<batch>.parquet``, and the record with fitted parameters, counts and digests.
+In: batch file, settings ``objects`` and ``labels``. Out: ``labels.ome.zarr/<image>/labels/<set>``,
+or the same in ``labels/<batch>.ozx``; ``index/<batch>.parquet``; and the record with fitted
+parameters, counts and digests.
 """
 
 import os
@@ -19,6 +20,7 @@ from voxelmill.engine import Engine, Found, Result
 from voxelmill.ledger import write_json
 from voxelmill.objectindex import Place, Rows, write_index
 from voxelmill.stages import Frame
+from voxelmill.steps.labelplace import labels_root, publish
 from voxelmill.steps.work import Execution, Opened, Work, channel_index, record, start
 from voxelmill.store.labels import create_labels
 from voxelmill.store.read import Image
@@ -48,7 +50,7 @@ def segment(batch_file: Path, out: Path, settings: Settings, execution: Executio
         result = engine.segment(frames, settings.objects, settings.order(), channels)
         images = {o.item.path: _image_record(work, o, result) for o in work.images}
         write_index(work.layout.index(work.batch.name), _portions(work, images, result))
-        write_json(out, record(work, "segment", images))
+        write_json(out, record(work, "segment", images, **publish(work)))
         work.ledger.discard()
 
 
@@ -68,13 +70,14 @@ def _key(opened: Opened, t: int) -> str:
 
 def _frames(work: Work, opened: Opened, image: Image) -> list[Frame]:
     _, _, z, y, x = image.shape
-    target = StoreTarget(str(work.layout.labels), opened.item.path, (z, y, x))
+    root = str(labels_root(work))
+    target = StoreTarget(root, opened.item.path, (z, y, x))
     if not work.ledger.done:
         target.remove()
     for name in work.settings.objects:
         place = work.layout.labels / opened.item.path / "labels" / name
         create_labels(
-            str(work.layout.labels),
+            root,
             opened.item.path,
             axes=image.axes.replace("c", ""),
             shape=image.shape,
@@ -97,7 +100,7 @@ def _levels(image: Image) -> list[tuple[int, int, int]] | None:
 
 
 def _source(url: str, path: str, place: Path) -> str:
-    """Where the image lies, as seen from its label image."""
+    """Where the image lies, as seen from its label image in the folder, or unpacked there."""
     if is_url(url):
         return f"{url.rstrip('/')}/{path}".rstrip("/")
     return os.path.relpath(Path(url).resolve() / path, place.resolve())
@@ -110,7 +113,7 @@ def _image_record(work: Work, opened: Opened, result: Result) -> dict[str, Any]:
     path = opened.item.path
     if reason:
         # Nothing half-written may look finished.
-        StoreTarget(str(work.layout.labels), path, (1, 1, 1)).remove()
+        StoreTarget(str(labels_root(work)), path, (1, 1, 1)).remove()
         return {"status": "quarantined", "reason": reason}
     sets = {
         name: _set_record([result.found[key, name] for key in keys])

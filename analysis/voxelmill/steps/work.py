@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from voxelmill.plan import Load, advice
 from voxelmill.plugin import BadConfig, BadInput, StoreUnavailable
 from voxelmill.progress import Progress
 from voxelmill.run import Pool, pool
+from voxelmill.steps.local import scratch_place
 from voxelmill.steps.memory import largest, refuse
 from voxelmill.store.inventory import inventory
 from voxelmill.store.read import Image, open_image
@@ -138,7 +140,10 @@ def start(
             for i, o in zip(batch.items, opened.values(), strict=True)
         )
         identity["input"] = [image.digest for image in images]
-        with Ledger(layout.scratch(step, batch.name), identity) as ledger:
+        # Blocks of a large image may run on other nodes; what they leave is worth keeping.
+        local = partial(scratch_place, step, batch, layout, settings, compute)
+        scratch = local if alike else lambda: None
+        with Ledger(layout.scratch(step, batch.name), identity, scratch=scratch) as ledger:
             hint = advice(extents, load)
             yield Work(batch, layout, settings, execution, workers, ledger, images, hint)
 

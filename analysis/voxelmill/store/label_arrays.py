@@ -22,6 +22,7 @@ from voxelmill.store.chunks import StoredArray
 from voxelmill.store.documents import write_bytes
 from voxelmill.store.http import reason
 from voxelmill.store.label_layout import Level, label_levels
+from voxelmill.store.objects import objects_at
 from voxelmill.store.shard_file import Sample, encode_shard
 
 
@@ -60,19 +61,20 @@ class LabelArrays:
 
     @classmethod
     def open(cls, place: Path) -> Self:
-        """Open the label image in the folder `place`.
+        """Open the label image at `place`: a folder, or one in an archive (see ``zipped``).
 
         Raises
         ------
         StoreUnavailable
             There is none, or not a whole one.
         """
+        objects = objects_at(str(place))
         try:
-            ome = json.loads((place / "zarr.json").read_bytes())["attributes"]["ome"]
+            ome = json.loads(objects.get("zarr.json") or b"")["attributes"]["ome"]
             paths = tuple(str(d["path"]) for d in ome["multiscales"][0]["datasets"])
-            documents = [(place / path / "zarr.json").read_bytes() for path in paths]
-            arrays = tuple(parse_array(d, "0.5", str(place)) for d in documents)
-        except (OSError, KeyError, ValueError) as e:
+            documents = objects.get_many([f"{path}/zarr.json" for path in paths])
+            arrays = tuple(parse_array(d or b"", "0.5", str(place)) for d in documents)
+        except (KeyError, ValueError) as e:
             raise StoreUnavailable(
                 f"{place}: no label image, or not a whole one. Run the segment step again."
             ) from e

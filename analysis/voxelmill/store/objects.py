@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from voxelmill.plugin import BadInput
 from voxelmill.store.http import HttpObjects
 from voxelmill.store.local import LocalObjects
+from voxelmill.store.zipped import ZipObjects, split_archive
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -64,7 +65,7 @@ def join(*parts: str) -> str:
 
 @lru_cache(maxsize=64)
 def objects_at(url: str) -> Objects:
-    """Objects under `url`: a local folder or an http(s) address.
+    """Objects under `url`: a local folder, one in a zipped OME-Zarr, or an http(s) address.
 
     Raises
     ------
@@ -72,7 +73,8 @@ def objects_at(url: str) -> Objects:
         A protocol that is not read.
     """
     if not is_url(url):
-        return LocalObjects(Path(url))
+        archive = split_archive(url)
+        return LocalObjects(Path(url)) if archive is None else ZipObjects(*archive)
     if not url.startswith(("http://", "https://")):
         scheme = url.split("://", 1)[0]
         raise BadInput(f"{url}: {scheme}://; must be a local path, http:// or https://.")

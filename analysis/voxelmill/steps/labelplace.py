@@ -1,0 +1,91 @@
+"""Where labels lie: while *segment* makes them, when it is done, and for who reads them.
+
+``labels: folder``: in ``labels.ome.zarr``, written in place. ``labels: zip``: staged among the
+scratch files and packed once all are whole, into one archive a batch with the same tree. What the
+other way has left of the batch is removed when the new one is complete.
+"""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+from voxelmill.layout import Layout
+from voxelmill.plugin import StoreUnavailable
+from voxelmill.steps.work import Work
+from voxelmill.store.archive import DOCUMENT, pack
+from voxelmill.store.documents import write_group
+
+STAGED = "labels.ome.zarr"
+"""No object set can be called so: their scratch files lie beside it."""
+
+
+def labels_root(work: Work) -> Path:
+    """Root of the labels while *segment* makes them."""
+    zipped = work.settings.labels == "zip"
+    return work.ledger.scratch / STAGED if zipped else work.layout.labels
+
+
+def publish(work: Work) -> dict[str, Any]:
+    """Leave the labels of a batch as the settings say, and only so.
+
+    Returns
+    -------
+    dict
+        What the record says of the archive; empty if there is none.
+    """
+    layout, archive = work.layout, work.layout.archive(work.batch.name)
+    if work.settings.labels == "folder":
+        archive.unlink(missing_ok=True)
+        with suppress(OSError):
+            layout.archives.rmdir()
+        return {}
+    staged = labels_root(work)
+    write_group(staged, "0.5")
+    packed = pack(staged, archive)
+    remove_labels(layout.labels, [item.path for item in work.batch.items])
+    file = archive.relative_to(layout.root).as_posix()
+    return {"labels": {"file": file, "bytes": packed.bytes, "sha256": packed.sha256}}
+
+
+def remove_labels(root: Path, paths: Iterable[str]) -> None:
+    """Remove the labels of some images from a folder, and groups that hold nothing any more."""
+    for path in paths:
+        shutil.rmtree(root / path / "labels", ignore_errors=True)
+        place = root / path
+        # Other batches may be at the same: whoever comes last finds a group empty.
+        with suppress(OSError):
+            while {entry.name for entry in place.iterdir()} <= {DOCUMENT}:
+                (place / DOCUMENT).unlink(missing_ok=True)
+                place.rmdir()
+                if place == root:
+                    break
+                place = place.parent
+
+
+def labels_made(layout: Layout, batch: str, segmented: Mapping[str, Any]) -> Path:
+    """Root of the labels that a record of *segment* speaks of.
+
+    Raises
+    ------
+    StoreUnavailable
+        The archive is not the one that was written then.
+    """
+    said = segmented.get("labels")
+    if said is None:
+        return layout.labels
+    archive = layout.archive(batch)
+    try:
+        with archive.open("rb") as file:
+            found = file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        found = str(error.strerror)
+    if found != said["sha256"]:
+        raise StoreUnavailable(
+            f"{archive}: absent, damaged or cut short ({found}); must be the {said['bytes']} bytes "
+            f"that segment wrote (sha256 {said['sha256']}). Delete "
+            f"{layout.record('segment', batch)} and run again: that makes it anew"
+        )
+    return archive

@@ -1,0 +1,138 @@
+"""The workflow where files are counted: zipped labels, a disk of the node, no empty logs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from voxelmill.difference import changed_files
+from voxelmill.steps.demo import write_demo_plate
+
+CONFIG = """
+datasets: sheet.tsv
+objects:
+  nuclei: {channel: DNA, segmenter: {kind: watershed, diameter_um: 12}}
+  cells: {channel: AGP, segmenter: {kind: propagate, seeds: nuclei}}
+  cytoplasm: {subtract: [cells, nuclei]}
+batches: {images: 4}
+max_quarantined: 1
+"""
+BATCHES, MOST = ("0000", "0001"), 4
+STEPS = ("qc", "segment", "measure")
+
+
+def run(folder: Path, disk: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "voxelmill", "run", "config.yaml", "--cores", "2", *arguments]
+    environment = {**os.environ, "VOXELMILL_SCRATCH": str(disk)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True,
+                          timeout=280, check=False)  # fmt: skip
+
+
+def rules(done: subprocess.CompletedProcess[str]) -> Counter[str]:
+    text = done.stdout + done.stderr
+    found = re.findall(r"^(?:local)?rule (\w+):$", text, re.MULTILINE)
+    return Counter(rule for rule in found if rule != "all")
+
+
+def files_of_jobs(results: Path) -> dict[str, list[str]]:
+    """Files by the job that has left them; those of no batch are left out."""
+    owners = {"qc": "qc", "index": "segment", "labels": "segment", "objects": "measure"}
+    jobs: dict[str, list[str]] = {f"{s} {b}": [] for s in STEPS for b in BATCHES}
+    for path in results.rglob("*"):
+        if not path.is_file():
+            continue
+        parts = path.relative_to(results).parts
+        step = parts[1] if parts[0] in ("records", "logs") else owners.get(parts[0], "")
+        if f"{step} {path.stem}" in jobs:
+            jobs[f"{step} {path.stem}"].append("/".join(parts))
+    return jobs
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two finished runs, ``folder`` and ``zip``, that differ in `labels` and the disk alone."""
+    home = tmp_path_factory.mktemp("few")
+    (home / "disk").mkdir()
+    write_demo_plate(home / "plate.zarr", wells=4, fields=2, size=256)
+    for kind, disk in (("folder", ""), ("zip", home / "disk")):
+        shutil.copytree(home / "plate.zarr", home / kind / "plate.zarr")
+        (home / kind / "config.yaml").write_text(f"{CONFIG}labels: {kind}\n")
+        (home / kind / "sheet.tsv").write_text("dataset\turl\np\tplate.zarr\n")
+        done = run(home / kind, disk)
+        assert done.returncode == 0, done.stderr
+    return home
+
+
+def test_each_job_leaves_few_files(home: Path) -> None:
+    found = files_of_jobs(home / "zip/results/p")
+    assert {job: len(files) for job, files in found.items() if len(files) > MOST} == {}
+    assert sorted(found["segment 0001"]) == [
+        "index/0001.parquet", "labels/0001.ozx", "records/segment/0001.json",
+    ]  # fmt: skip
+    assert len(found["measure 0000"]) == 1 + 3
+    assert len(found["qc 0000"]) == 2
+    before = [p for p in (home / "folder/results/p/labels.ome.zarr").rglob("*") if p.is_file()]
+    assert len(before) > 10 * MOST
+    assert not list((home / "disk").iterdir())
+
+
+def test_what_people_look_at_is_the_same(home: Path) -> None:
+    """Tables, report and all other records."""
+    differ = changed_files(home / "folder/results", home / "zip/results")
+    mine = {p.as_posix() for p in differ if p.parts[:2] != ("p", "labels.ome.zarr")}
+    told = {f"p/records/segment/{b}.json" for b in BATCHES} | {f"p/labels/{b}.ozx" for b in BATCHES}
+    assert mine == told
+    assert "data:image" in (home / "zip/results/p/report.html").read_text()
+
+
+def test_a_second_run_has_nothing_to_do(home: Path) -> None:
+    done = run(home / "zip", home / "disk")
+    assert done.returncode == 0, done.stderr
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_switching_segments_anew_and_leaves_one_kind(home: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(home / "folder", tmp_path / "run", symlinks=True))
+    (folder / "config.yaml").write_text(f"{CONFIG}labels: zip\n")
+    done = run(folder, home / "disk")
+    assert done.returncode == 0, done.stderr
+    assert rules(done) == {"segment": 2, "measure": 2, "aggregate": 1, "report": 1, "check": 1}
+    differ = {p.as_posix() for p in changed_files(folder / "results", home / "zip/results")}
+    assert differ == set()
+
+
+def test_a_log_with_a_note_stays(home: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(home / "zip", tmp_path / "run", symlinks=True))
+    before = files_of_jobs(folder / "results/p")
+    (folder / "results/p/records/segment/0001.json").unlink()
+    done = run(folder, tmp_path / "none")
+    assert done.returncode == 0, done.stderr
+    assert rules(done) == {"segment": 1}
+    log = folder / "results/p/logs/segment/0001.log"
+    assert log.read_text() == (
+        f"scratch: VOXELMILL_SCRATCH={tmp_path}/none: no such folder; scratch files go to "
+        "results/p/scratch/segment-0001\n"
+    )
+    log.unlink()
+    assert files_of_jobs(folder / "results/p") == before
+    assert changed_files(folder / "results", home / "zip/results") == []
+
+
+def test_a_failed_job_keeps_its_log(home: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(home / "zip", tmp_path / "run", symlinks=True))
+    archive = folder / "results/p/labels/0000.ozx"
+    archive.write_bytes(archive.read_bytes()[:-5])
+    (folder / "results/p/records/measure/0000.json").unlink()
+    done = run(folder, "")
+    assert done.returncode != 0
+    text = (folder / "results/p/logs/measure/0000.log").read_text()
+    assert text.startswith("voxelmill: results/p/labels/0000.ozx: absent, damaged or cut short")
+    assert "Delete results/p/records/segment/0000.json and run again" in text
+    (folder / "results/p/records/segment/0000.json").unlink()
+    assert run(folder, "").returncode == 0
+    assert changed_files(folder / "results/p/labels", home / "zip/results/p/labels") == []
