@@ -211,6 +211,26 @@ def units(path: Path) -> dict[str, str]:
     return {f.name: f.metadata[b"unit"].decode() for f in schema if f.metadata}
 
 
+def counted(path: Path, columns: Sequence[str], first: str) -> dict[str, list[Any]]:
+    """Distinct combinations of `columns` in order of appearance, without a Python object a row.
+
+    Returns
+    -------
+    dict of str to list
+        The columns, ``count``, and the value of the column `first` in the first row of each.
+
+    Raises
+    ------
+    StoreUnavailable
+        The file is absent or damaged.
+    """
+    # Threads would shuffle the groups.
+    grouped = _read(path, [*columns, first]).group_by(list(columns), use_threads=False)
+    found = grouped.aggregate([(first, "first"), (first, "count")])
+    names = {f"{first}_first": first, f"{first}_count": "count"}
+    return {names.get(n, n): found.column(n).to_pylist() for n in found.column_names}
+
+
 def rows(columns: Columns) -> list[dict[str, Any]]:
     """Columns as one dict a row, numpy scalars as Python numbers."""
     names = list(columns)
