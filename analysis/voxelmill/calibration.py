@@ -7,6 +7,7 @@ partition file; where nothing was measured, numbers of a slow core (`assumed.jso
 import json
 import os
 import platform
+from functools import cache
 from pathlib import Path
 
 from pydantic import Field
@@ -117,6 +118,7 @@ def load_calibration(site: str | None) -> Calibration | None:
     return _read(path) if path.exists() else None
 
 
+@cache
 def assumed() -> Calibration:
     """Numbers that stand in where nothing was measured."""
     return _read(ASSUMED)

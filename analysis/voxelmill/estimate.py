@@ -73,6 +73,8 @@ class Estimate:
 
     jobs: Sequence[Job]
     wall_s: float
+    snakemake_s: float = 0.0
+    """Seconds of Snakemake's own process."""
     steps: Mapping[str, Step] = field(default_factory=dict)
 
     @property
@@ -106,7 +108,9 @@ def estimate(
     ends = schedule([j.seconds + more for j in jobs], sizes, [j.after for j in jobs], places.room)
     # One process starts all jobs, one after the other.
     work = max(max(ends, default=0.0), len(jobs) * snakemake["job"])
-    return Estimate(jobs, snakemake["start"] + DAG_S * len(jobs) + work, _steps(jobs))
+    start = snakemake["start"] + DAG_S * len(jobs)
+    own = start + len(jobs) * snakemake["job"]
+    return Estimate(jobs, start + work, own, _steps(jobs))
 
 
 def jobs_of(

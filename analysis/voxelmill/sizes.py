@@ -33,9 +33,8 @@ def diameter_px(extent: Extent, settings: Settings, spec: ObjectSet) -> float:
 def _objects(extent: Extent, settings: Settings, spec: ObjectSet) -> float:
     size = max(1.0, diameter_px(extent, settings, spec))
     z, y, x = extent.space
-    if z == 1:
-        return extent.shape[0] * y * x * COVERED / size**2
-    deep = max(1.0, size * extent.spacing_um[2] / extent.spacing_um[0])
+    # A plane, and a stack that is thinner than an object, show one layer of them.
+    deep = min(z, max(1.0, size * extent.spacing_um[2] / extent.spacing_um[0]))
     return extent.shape[0] * z * y * x * COVERED / (size**2 * deep)
 
 

@@ -23,6 +23,7 @@ def run_json(run: Estimate, costs: Costs, config: Config) -> dict[str, Any]:
         "core_hours": run.core_s / 3600,
         "busy_core_hours": run.busy_s / 3600,
         "seconds": run.wall_s,
+        "seconds_of_snakemake": run.snakemake_s,
         "steps": {
             name: {
                 "jobs": step.jobs,
