@@ -55,7 +55,10 @@ def _plates() -> Iterator[Path]:
 
 def _run(*words: str) -> str:
     command = [sys.executable, "-m", "voxelmill", *words]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(words)}: {done.stderr[-2000:]}")
+    return done.stdout
 
 
 def _rows(name: str, planned: dict[str, Any], config: Path) -> list[Row]:

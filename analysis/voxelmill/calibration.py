@@ -52,7 +52,7 @@ class Calibration(Part):
     start: dict[str, float] = Field(description="Seconds of a job of a step, without images.")
     image: dict[str, float] = Field(
         description="Core-seconds an image by step; `set` for each object set besides, "
-        "`thumbnail` of the report."
+        "`column` for each column of its table, `thumbnail` of the report."
     )
     voxel: dict[str, float] = Field(
         description="Core-seconds a voxel: `read` (and channel), `write` a set, `subtract` one, "

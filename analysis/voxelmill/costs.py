@@ -6,7 +6,7 @@ numbers of a slow core.
 
     qc         image + voxels · channels · (reading + each metric)
     segment    a set + voxels · (writing + its segmenter)
-    measure    image + voxels · (channels · reading + a set · (its labels + each family))
+    measure    image + voxels · channels · reading + sets · (columns + voxels · each family)
     aggregate  image + values of the tables
 
 A family costs something a voxel, and for each of its columns: one that measures pairs of channels
@@ -118,12 +118,13 @@ class Costs:
 
     def _measure(self, extent: Extent, settings: Settings) -> float:
         voxels, names = frame_voxels(extent), channel_names(extent, settings)
-        each = self.found.voxel["measure"]
+        each, image = self.found.voxel["measure"], self.found.image
         for family in settings.features:
             rate = self.rate(family)
             each += rate.voxel + rate.column * columns_of(family, names)
         read = prod(extent.shape) * self.found.voxel["read"]
-        return self.found.image["measure"] + read + len(settings.objects) * voxels * each
+        one = voxels * each + image["column"] * table_columns(extent, settings)
+        return image["measure"] + read + len(settings.objects) * one
 
     def _aggregate(self, extent: Extent, settings: Settings) -> float:
         columns = table_columns(extent, settings)

@@ -17,7 +17,7 @@ from voxelmill.steps.wholerun import JOBS, Whole
 
 FIELDS = {"large": 2, "small": 6, "tiny": 1}
 EDGES = {"large": 1080, "small": 270, "tiny": 64}
-KNOWN = assumed()
+KNOWN = assumed().model_copy(update={"image": {**assumed().image, "column": 2e-4}})
 VALUES = 10_000
 
 
@@ -32,6 +32,8 @@ def seconds_of(known: Calibration) -> dict[str, float]:
         for step, sets in (("qc", 3), *((s, n) for s in ("segment", "measure") for n in (1, 2, 3))):
             takes = FIELDS[plate] * costs.image(step, extent(plate), settings_of(sets))
             found[f"{step} {plate}" + (f" {sets}" if step != "qc" else "")] = takes
+    rich = settings_of(3, tuple(features()))
+    found["measure rich 3"] = FIELDS["large"] * costs.image("measure", extent("large"), rich)
     whole = EDGES["large"] ** 2
     for name, rate in known.plugins.items():
         group, _, kind = name.partition(" ")
@@ -104,6 +106,8 @@ def test_the_serial_share_follows_from_several_threads(share: float) -> None:
     worker = {"rounds": {n: [[s, s]] for n, s in beside.items()}}
     found = fitted(measured(KNOWN, threads=threads, cores=4, several=[worker]))
     assert found.serial == pytest.approx(dict.fromkeys(("qc", "segment", "measure"), share))
+    busy = fitted(measured(KNOWN, quiet=False, threads=threads, cores=4, several=[worker]))
+    assert busy.serial == KNOWN.serial
 
 
 def test_a_network_is_given_a_part_of_the_field() -> None:

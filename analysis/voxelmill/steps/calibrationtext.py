@@ -14,8 +14,8 @@ def text(found: Calibration) -> str:
         f"{found.serial.get(step, 0):>9.0%}"
         for step, start in found.start.items()
     ]
-    more = {"an object set": found.image["set"], "a thumbnail": found.image["thumbnail"]}
-    lines += [f"{name:<22}{1e3 * s:>11.2f}" for name, s in more.items()]
+    more = {"an object set": "set", "a column": "column", "a thumbnail": "thumbnail"}
+    lines += [f"{name:<22}{1e3 * found.image[key]:>11.2f}" for name, key in more.items()]
     start, job = found.snakemake["start"], found.snakemake["job"]
     lines += [f"Snakemake: {start:.1f} s, and {job:.2f} s a job", ""]
     lines += [f"{'a core-second does':<40}{'Mpx':>10}{'a column':>12}{'load, s':>9}"]

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from voxelmill import __version__
-from voxelmill.calibration import Calibration, Rate, cpu_model
+from voxelmill.calibration import Calibration, Rate, assumed, cpu_model
 from voxelmill.costs import columns_of
 from voxelmill.features import features
 from voxelmill.need import Extent
@@ -123,6 +123,8 @@ def _steps(
     image, slope = {}, {}
     for step, name in (("qc", "qc {}"), ("segment", "segment {} 3"), ("measure", "measure {} 3")):
         image[step], slope[step] = _line(found, name)
+    image["column"] = _column(found, plugins)
+    image["measure"] = max(0.0, image["measure"] - image["column"] * SETS_MADE * _columns(BASE))
     # A set is a set: what is made of one image is made mostly of the files of its sets.
     image["set"] = image["segment"] / SETS_MADE
     less = {n: _field(found, f"segment large {n}") - n * image["set"] for n in (1, 2, 3)}
@@ -130,9 +132,10 @@ def _steps(
     write = max(0.0, (less[2] - less[1]) / whole - grown)
     judged = sum(plugins[f"metric {k}"].voxel for k in METRICS)
     each = sum(
-        plugins[f"feature {k}"].voxel + plugins[f"feature {k}"].column * _columns(k) for k in BASE
+        plugins[f"feature {k}"].voxel + plugins[f"feature {k}"].column * _columns([k]) for k in BASE
     )
-    one = (_field(found, "measure large 1") - image["measure"]) / whole
+    one = _field(found, "measure large 1") - image["measure"] - image["column"] * _columns(BASE)
+    one /= whole
     labels = max(0.0, (slope["measure"] - one) / 2 - each)
     voxel = {
         "qc": max(0.0, slope["qc"] / CHANNELS - judged),
@@ -146,14 +149,26 @@ def _steps(
     return image, voxel
 
 
-def _columns(kind: str) -> int:
-    return columns_of(features()[kind](), tuple(map(str, range(CHANNELS))))
+def _column(found: Measured, plugins: Mapping[str, Rate]) -> float:
+    """What an image and set cost for each column, from all families together."""
+    names = [name.partition(" ")[2] for name in found.names("feature")]
+    more = [name for name in names if name not in BASE]
+    rates = {name: plugins[f"feature {name}"] for name in more}
+    made = sum(r.voxel + r.column * _columns([name]) for name, r in rates.items())
+    takes = _field(found, "measure rich 3") - _field(found, "measure large 3")
+    left = takes - SETS_MADE * found.voxels("large") * made
+    return max(0.0, left / (SETS_MADE * max(1, _columns(more))))
+
+
+def _columns(kinds: Sequence[str]) -> int:
+    names = tuple(map(str, range(CHANNELS)))
+    return sum(columns_of(features()[kind](), names) for kind in kinds)
 
 
 def _field(found: Measured, name: str) -> float:
     """Core-seconds of a field in a call over all fields of a plate."""
     plate = name.split()[1]
-    return found.seconds(name) / found.fields[plate]
+    return found.seconds(name) / found.fields["large" if plate == "rich" else plate]
 
 
 def _line(found: Measured, name: str) -> tuple[float, float]:
@@ -192,6 +207,9 @@ def _starts(found: Measured) -> dict[str, float]:
 
 def _serial(found: Measured) -> dict[str, float]:
     """Share of the work that only one thread does, from how long several take."""
+    if not found.quiet:
+        # Several threads of one process get less of the cores then than as many processes.
+        return dict(assumed().serial)
     shares = {}
     for step, name in (("qc", "qc large"), ("segment", "segment large 3"),
                        ("measure", "measure large 3")):  # fmt: skip

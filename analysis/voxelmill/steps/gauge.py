@@ -20,11 +20,12 @@ import numpy as np
 
 from voxelmill.batch import Batch, Item
 from voxelmill.config import Settings
+from voxelmill.features import features
 from voxelmill.layout import Layout
 from voxelmill.ledger import write_json
 from voxelmill.site import Part
 from voxelmill.steps.aggregate import aggregate
-from voxelmill.steps.gaugeplugins import SETS, plugin_calls
+from voxelmill.steps.gaugeplugins import SETS, made, plugin_calls
 from voxelmill.steps.measure import measure
 from voxelmill.steps.qc import qc
 from voxelmill.steps.report import report
@@ -33,6 +34,7 @@ from voxelmill.steps.work import Execution
 from voxelmill.tables import read_table, write_table
 
 Calls = dict[str, Callable[[], object]]
+FAMILIES = ("shape", "intensity")
 COPIES = 50
 """How often the rows of a table are repeated to see what a row costs."""
 PLATES = ("large", "small", "tiny")
@@ -89,10 +91,15 @@ class Place:
         return file
 
 
-def settings_of(sets: int = 3, features: tuple[str, ...] = ("shape", "intensity")) -> Settings:
+def settings_of(sets: int = 3, families: tuple[str, ...] = FAMILIES) -> Settings:
     """Settings with the first `sets` of SETS."""
     objects = dict(list(SETS.items())[:sets])
-    return Settings.model_validate({"objects": objects, "features": features})
+    return Settings.model_validate({"objects": objects, "features": families})
+
+
+def all_families() -> tuple[str, ...]:
+    """Kinds of all families that need no settings."""
+    return tuple(str(type(f).model_fields["kind"].default) for f in made(features()))
 
 
 def main() -> None:
@@ -140,11 +147,11 @@ def _whole(place: Place, plate: str) -> None:
     report([batch], layout.record("report"), settings_of())
 
 
-def _measure(place: Place, plate: str, sets: int = 3) -> None:
-    batch, layout = place.batch(plate), place.layout(plate)
+def _measure(place: Place, plate: str, sets: int = 3, families: tuple[str, ...] = FAMILIES) -> None:
+    batch, layout = place.layout(plate).batch("0000"), place.layout(plate)
     execution = Execution(workers=place.spec.threads)
     segmented, out = layout.record("segment", "0000"), layout.record("measure", "0000")
-    measure(batch, segmented, out, settings_of(sets), execution)
+    measure(batch, segmented, out, settings_of(sets, families), execution)
 
 
 def _step_calls(place: Place) -> Calls:
@@ -165,14 +172,18 @@ def _step_calls(place: Place) -> Calls:
 
 
 def _table_calls(place: Place) -> Calls:
-    """The steps over whole datasets; `many` has the tables of `large` with more rows."""
+    """Steps over whole datasets, and all families together, for what a column costs.
+
+    `many` has the tables of `large` with more rows; `rich` is for tables with more columns.
+    """
     many, large = place.layout("many"), place.layout("large")
     shutil.copytree(large.root, many.root)
+    shutil.copytree(large.root, place.layout("rich").root)
     for name in SETS:
         file = many.objects(name, "0000")
         table = {c: np.concatenate([np.asarray(v)] * COPIES) for c, v in read_table(file).items()}
         write_table(file, {c: v.tolist() if v.dtype.kind in "OU" else v for c, v in table.items()})
-    calls: Calls = {}
+    calls: Calls = {"measure rich 3": partial(_measure, place, "rich", 3, all_families())}
     for plate in ("tiny", "small", "large", "many"):
         layout = place.layout(plate)
         files, out = [layout.batch("0000")], layout.record("aggregate")

@@ -44,7 +44,7 @@ def plugin_calls(plate: Path, config: str = "") -> Calls:
     nuclei = _segment(_default("watershed"), pixels[:1], spacing)
     cells = _segment(_default("propagate"), pixels[1:2], spacing, nuclei)
     calls: Calls = {"read": read}
-    for metric in _made(metrics()):
+    for metric in made(metrics()):
         calls[plugin_key(metric)] = partial(_judge, metric, pixels, spacing)
     for segmenter, exact in segmenters_of(config):
         seeds = nuclei if segmenter.keeps_ids else None
@@ -55,7 +55,7 @@ def plugin_calls(plate: Path, config: str = "") -> Calls:
             _segment, segmenter, part, spacing, seeds
         )
     images = [dict(zip(image.channels[:n], pixels, strict=False)) for n in (1, len(pixels))]
-    for family in _made(features()):
+    for family in made(features()):
         for channels in images:
             calls[f"{plugin_key(family)} {len(channels)}"] = partial(
                 _measure, family, (nuclei, cells), channels, spacing
@@ -72,15 +72,16 @@ def segmenters_of(config: str) -> list[tuple[Segmenter, bool]]:
     """Segmenters with what settings they need; True: those of `config`, with their own."""
     objects = Settings.model_validate_json(config).objects if config else {}
     given = [spec.segmenter for spec in objects.values() if isinstance(spec, Segmented)]
-    return [*((s, False) for s in _made(segmenters())), *((segmenter, True) for segmenter in given)]
+    return [*((s, False) for s in made(segmenters())), *((segmenter, True) for segmenter in given)]
 
 
 def _default(kind: str) -> Segmenter:
-    (found,) = _made({kind: segmenters()[kind]})
+    (found,) = made({kind: segmenters()[kind]})
     return found
 
 
-def _made(classes: Mapping[str, type[P]]) -> list[P]:
+def made(classes: Mapping[str, type[P]]) -> list[P]:
+    """Make one of each, with ARGUMENTS where it takes them."""
     found = []
     for cls in classes.values():
         # One that needs settings which are not known here (a model, somebody's plugin) is left out.
