@@ -32,6 +32,8 @@ BATCH_STEPS = ("qc", "segment", "measure")
 DATASET_STEPS = ("aggregate", "report")
 THUMBNAILS = 48
 """Most images that a report shows."""
+THUMBNAIL_EDGE = 540
+"""Longest edge of one in pixels: the resolution of the labels is halved until it is below."""
 UNCALIBRATED = "not calibrated: assumed"
 BASE = ("segmenter watershed", "segmenter propagate", "feature shape", "feature intensity")
 """Plugins that the measured start of a step has loaded."""
@@ -62,9 +64,9 @@ class Costs:
         """Core-seconds of a job over so many images of each extent, its start not counted."""
         kinds = list(images)
         found = sum(n * self.image(step, extent, settings) for extent, n in kinds)
-        if step == "report":
-            shown = min(THUMBNAILS, sum(n for _, n in kinds))
-            found += shown * self.found.image["thumbnail"]
+        if step == "report" and (number := sum(n for _, n in kinds)):
+            mean = sum(n * _thumbnail(e, settings) for e, n in kinds) / number
+            found += min(THUMBNAILS, number) * mean * self.found.image["thumbnail"]
         return found
 
     def seconds(self, step: str, work: float, settings: Settings, workers: int = 1) -> float:
@@ -169,6 +171,14 @@ def plugin_key(plugin: Plugin, *, exact: bool = False) -> str:
 def frame_voxels(extent: Extent) -> int:
     """Voxels of one channel, at all time points."""
     return extent.shape[0] * prod(extent.space)
+
+
+def _thumbnail(extent: Extent, settings: Settings) -> float:
+    """Size of a thumbnail with its outlines, that of a calibration's fields being 1."""
+    _, channels, _, y, x = extent.shape
+    while max(y, x) > THUMBNAIL_EDGE:
+        y, x = -(-y // 2), -(-x // 2)
+    return y * x * (channels + len(settings.objects)) / (6 * THUMBNAIL_EDGE**2)
 
 
 def channel_names(extent: Extent, settings: Settings) -> tuple[str, ...]:

@@ -83,7 +83,10 @@ def test_a_report_shows_so_many_images_and_no_more() -> None:
     some, many = (found.work("report", [(FIELD, n)], SETTINGS) for n in (48, 4800))
     rows = found.found.image["report"]
     assert many - some == pytest.approx((4800 - 48) * rows)
-    assert some > 48 * rows
+    assert some == pytest.approx(48 * (rows + found.found.image["thumbnail"]))
+    plain = Settings.model_validate({"objects": {"nuclei": OBJECTS["nuclei"]}})
+    assert found.work("report", [(FIELD, 48)], plain) < some
+    assert found.work("report", [], SETTINGS) == 0
 
 
 def test_every_plugin_is_known_where_nothing_was_measured() -> None:

@@ -47,7 +47,7 @@ def seconds_of(known: Calibration) -> dict[str, float]:
     found |= {f"aggregate {p}": 0.01 + n * known.image["aggregate"] for p, n in FIELDS.items()}
     found["aggregate many"] = found["aggregate large"] + (COPIES - 1) * VALUES * known.value
     found["report tiny"] = 0.01
-    found["report large"] = 0.01 + (FIELDS["large"] - 0.5) * known.image["thumbnail"]
+    found["report large"] = 0.01 + FIELDS["large"] * known.image["thumbnail"]
     return found | {f"start {step}": s for step, s in known.start.items()}
 
 

@@ -187,7 +187,7 @@ def _datasets(found: Measured) -> dict[str, float]:
     return {
         "aggregate": row,
         "report": row,
-        "thumbnail": max(0.0, shown / max(1, found.fields["large"] - 0.5)),
+        "thumbnail": max(0.0, shown / found.fields["large"]),
     }
 
 
