@@ -30,7 +30,7 @@ def main() -> int:
         print("make real: skipped, the real images (../shared/data) are not on this machine")
         return 0
     OUT.mkdir(exist_ok=True)
-    codes = [_screen_run(), _bbbc039_run()]
+    codes = [run(screen_plate()), run(bbbc039_plate())]
     if any(codes):
         return 1
     z, wells = z_prime(OUT / "translocation" / "translocation" / "wells.parquet")
@@ -42,7 +42,8 @@ def main() -> int:
     return 0 if z >= MUST_Z and wells == 48 else 1
 
 
-def _screen_run() -> int:
+def screen_plate() -> Path:
+    """Make a plate of the translocation screen; its configuration."""
     source, plate = DATA / "hcs" / "sbs_translocation_plate", OUT / "translocation.zarr"
     if not plate.exists():
         print(ingest(source / "images", SCREEN, plate, channels=["1=GFP", "2=DNA"]))
@@ -53,15 +54,16 @@ def _screen_run() -> int:
     lines = ["well,dose,control", *(",".join(w) for w in wells)]
     doses = OUT / "translocation-doses.csv"
     doses.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return run(ROOT / "configs" / "real-translocation.yaml")
+    return ROOT / "configs" / "real-translocation.yaml"
 
 
-def _bbbc039_run() -> int:
+def bbbc039_plate() -> Path:
+    """Make a plate of BBBC039's validation fields; its configuration."""
     plate = OUT / "bbbc039.zarr"
     if not plate.exists():
         source = DATA / "nuclei2d" / "bbbc039_validation" / "images"
         print(ingest(source, BBBC039, plate, channels=["1=DNA"]))
-    return run(ROOT / "configs" / "real-bbbc039.yaml")
+    return ROOT / "configs" / "real-bbbc039.yaml"
 
 
 def z_prime(table: Path) -> tuple[float, int]:

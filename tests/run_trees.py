@@ -12,7 +12,7 @@ from pathlib import Path
 
 from voxelmill.joblog import MARK, STALE_S
 from voxelmill.layout import Layout, manifest, running, verdict, verdict_log
-from voxelmill.steps.survey import Standing, Survey, survey
+from voxelmill.steps.jobsurvey import Standing, Survey, survey
 from voxelmill.tables import write_table
 
 LONG_AGO = 2 * STALE_S

@@ -151,14 +151,38 @@ def scan_command(
 def plan_command(
     config: ConfigFile,
     cores: Annotated[int | None, typer.Option(min=1, help="Cores to use; default: all.")] = None,
+    site: Annotated[
+        str | None, typer.Option(help="Cluster: its name, or its partition file.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what a run will do and how much memory it will need; exit code 2 if it cannot fit."""
+    """Say what a run will do, take and cost; exit code 2 if it breaks a limit."""
     from voxelmill.steps import plan
 
-    planned = plan.plan(config, cores)
+    planned = plan.plan(config, cores, site)
     typer.echo(plan.as_json(planned) if as_json else plan.text(planned))
     raise typer.Exit(2 if planned["refusal"] else 0)
+
+
+@app.command("calibrate", rich_help_panel=USER, epilog="Example: voxelmill calibrate --site roihu")
+def calibrate_command(
+    site: Annotated[
+        str | None, typer.Option(help="Keep it for a site: its name, or its partition file.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Another file to keep it in.")] = None,
+    minutes: Annotated[float, typer.Option(help="How long it may take, about.")] = 1.5,
+    cores: Annotated[int | None, typer.Option(min=1, help="Cores to use; default: all.")] = None,
+    config: Annotated[
+        str | None, typer.Option(help="Measure the segmenters of this configuration, too.")
+    ] = None,
+) -> None:
+    """Measure what the steps cost on this node, for `plan` and for batches by time."""
+    from voxelmill.configfile import load_settings
+    from voxelmill.steps.calibrate import Effort, calibrate
+
+    given = load_settings(config).prepared().model_dump_json() if config else ""
+    effort = Effort(minutes=minutes, cores=cores, config=given)
+    calibrate(site, out, effort, lambda line: typer.echo(line, err=True))
 
 
 @app.command(
@@ -242,7 +266,7 @@ def status_command(
     Exit code 1: a job has failed or was interrupted, or too many images are quarantined.
     """
     from voxelmill.steps import status
-    from voxelmill.steps.survey import survey
+    from voxelmill.steps.jobsurvey import survey
 
     if as_json:
         found = survey(results)

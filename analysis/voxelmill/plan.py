@@ -80,7 +80,7 @@ def check(extents: Mapping[str, Extent], load: Load, limit: Limit | None) -> Non
     raise BadConfig(
         f"{name}: {_size(load.blocks, extents[name])} with {at_once} need "
         f"{_gib(load.total(extents))} ({step}; most of it for {found.largest}); there are "
-        f"{_gib(limit.size)} ({limit.source}). {_advice(extents, load, limit)}"
+        f"{_gib(limit.size)} ({limit.source}). {advise(extents, load, limit)}"
     )
 
 
@@ -115,7 +115,8 @@ def _smaller(blocks: Blocks, deep: bool) -> Iterator[Blocks]:
         depth //= 2
 
 
-def _advice(extents: Mapping[str, Extent], load: Load, limit: Limit) -> str:
+def advise(extents: Mapping[str, Extent], load: Load, limit: Limit) -> str:
+    """Say which smaller blocks, or how many fewer cores, would fit."""
     ways = []
     if (blocks := fit_blocks(extents, load, limit)) is not None:
         ways.append(_setting(extents, replace(load, blocks=blocks), load.blocks))
@@ -172,5 +173,6 @@ def label_files(extent: Extent, settings: Settings, images: int = 1) -> int:
         return -(-images // extent.batch)
     levels = label_levels(extent.space)
     shards = sum(len(Grid(level.shape, level.shard)) for level in levels)
-    each = len(settings.objects) * (extent.shape[0] * shards + len(levels) + 1) + 1
+    # Two for the groups around all sets.
+    each = len(settings.objects) * (extent.shape[0] * shards + len(levels) + 1) + 2
     return images * each

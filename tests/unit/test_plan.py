@@ -7,17 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.large import write_large
 from benchmarks.memory import configuration, peaks_of
 from counting import calls
-from voxelmill.config import Blocks, Compute, Settings
+from voxelmill.config import Blocks, Compute, Config, Settings
+from voxelmill.home import home
 from voxelmill.machine import Limit, limit
 from voxelmill.need import STEPS, Extent, need, tasks
 from voxelmill.plan import Load, bound, check, fit_blocks, fit_fewer, label_files
 from voxelmill.plugin import BadConfig
+from voxelmill.steps import plan
+from voxelmill.steps.prepare import Prepared
+from voxelmill.steps.survey import survey
+from voxelmill.tables import write_table
 
 GIB = 2**30
 SETTINGS = Settings.model_validate(
@@ -219,3 +225,87 @@ def test_the_command_refuses_with_exit_code_2(tmp_path: Path) -> None:
         assert planned["datasets"]["one"]["images"] == 1
         assert bool(planned["refusal"]) == (code == 2)
         assert planned["limit_bytes"] == int(memory * GIB)
+
+
+def test_a_site_s_limits_are_refused_with_exit_code_2(tmp_path: Path) -> None:
+    write_large(tmp_path / "image.zarr", 600)
+    (tmp_path / "sheet.tsv").write_text("dataset\turl\none\timage.zarr\n")
+    config = {"datasets": "sheet.tsv", "results": "r", **configuration("threshold")}
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    site = yaml.safe_load((home("profiles") / "slurm" / "roihu.yaml").read_text())
+    for files, code in ((500_000, 0), (10, 2)):
+        site["site"]["scratch"]["files"] = files
+        (tmp_path / "site.yaml").write_text(json.dumps(site))
+        command = [sys.executable, "-m", "voxelmill", "plan", "config.yaml", "--site", "site.yaml"]
+        done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert done.returncode == code, done.stderr
+        last = done.stdout.splitlines()[-1]
+        assert (last == "fits") == (code == 0)
+        if code:
+            assert last.startswith("scratch: ")
+            assert "; allowed: 10. " in last
+        done = subprocess.run(
+            [*command, "--json"], cwd=tmp_path, check=False, capture_output=True, text=True
+        )
+        planned = json.loads(done.stdout)
+        assert len(planned["refusals"]) == (code == 2)
+        assert planned["run"]["steps"]["segment"]["partition"] == "small"
+        assert planned["written"]["scratch"]["files_allowed"] == files
+    wrong = [sys.executable, "-m", "voxelmill", "plan", "config.yaml", "--site", "nowhere"]
+    done = subprocess.run(wrong, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "allowed: lumi, roihu" in done.stderr
+
+
+def test_planning_for_a_site_leaves_the_results_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_large(tmp_path / "image.zarr", 300)
+    (tmp_path / "sheet.tsv").write_text("dataset\turl\none\timage.zarr\n")
+    config = {"datasets": "sheet.tsv", "results": "r", **configuration("threshold")}
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    monkeypatch.chdir(tmp_path)
+    plan.plan(Path("config.yaml"), 2)
+    before = {p: p.stat().st_mtime_ns for p in Path("r").rglob("*")}
+    planned = plan.plan(Path("config.yaml"), None, "roihu")
+    assert planned["datasets"]["one"]["images"] == 1
+    assert {p: p.stat().st_mtime_ns for p in Path("r").rglob("*")} == before
+
+
+def manifest_of(path: Path, plates: int, fields: int, batch: int = 50) -> Prepared:
+    """Write the manifest of plates whose pixels are nowhere, and what `prepare` would say of it."""
+    rows = [(p, f) for p in range(plates) for f in range(fields)]
+    shapes = ["[1, 2, 1, 1080, 1080]", "[1, 2, 1, 540, 540]"]
+    columns = {
+        "dataset": [f"p{p}" for p, _ in rows],
+        "url": [f"nowhere/p{p}.zarr" for p, _ in rows],
+        "image": [f"A/01/{f}" for _, f in rows],
+        "shape": ["[]" if f == 7 else shapes[f % 10 == 3] for _, f in rows],
+        "dtype": ["" if f == 7 else "<u2" for _, f in rows],
+        "spacing_um": ["[]" if f == 7 else "[1.0, 0.65, 0.65]" for _, f in rows],
+        "batch": [f"{f // batch:04d}" for _, f in rows],
+    }
+    write_table(path / "manifest.parquet", columns)
+    names = tuple(f"{n:04d}" for n in range(-(-fields // batch)))
+    config = Config.model_validate(
+        {"datasets": "sheet.tsv", "results": str(path), **SETTINGS.model_dump(mode="json")}
+    )
+    return Prepared(config, {f"p{p}": names for p in range(plates)}, {})
+
+
+def test_the_survey_counts_by_batch(tmp_path: Path) -> None:
+    found = survey(manifest_of(tmp_path, 3, 120))
+    assert found.images == 3 * 119
+    assert [len(groups) for groups in found.batches.values()] == [3, 3, 3]
+    counts = [[sum(n for _, n in group) for group in g] for g in found.batches.values()]
+    assert counts == [[49, 50, 20]] * 3
+    kinds = {k.extent.shape[-1]: k.images for k in found.kinds["p1"]}
+    assert kinds == {1080: 107, 540: 12}
+    assert {k.extent.batch for k in found.kinds["p1"]} == {50}
+    assert [*found.extents()] == ["p0/A/01/0", "p0/A/01/3"]
+
+
+def test_the_survey_does_no_work_for_a_row(tmp_path: Path) -> None:
+    """A week is two million rows: Python's part must not grow with them."""
+    few, many = (manifest_of(tmp_path / str(n), 2, n, batch=n) for n in (100, 4000))
+    assert calls(lambda: survey(many)) < 1.2 * calls(lambda: survey(few))

@@ -6,9 +6,9 @@ import pytest
 
 from run_trees import ELSEWHERE, LONG_AGO, Tree
 from voxelmill.config import Config, Settings
+from voxelmill.steps.jobsurvey import survey
 from voxelmill.steps.prepare import Prepared
 from voxelmill.steps.retry import fitting, nothing, targets
-from voxelmill.steps.survey import survey
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from run_trees import ELSEWHERE, LONG_AGO, ME, Tree, dead, put
 from voxelmill.jobstates import Stopped
 from voxelmill.plugin import BadInput
+from voxelmill.steps.jobsurvey import survey
 from voxelmill.steps.speed import speed
 from voxelmill.steps.status import View, as_json, exit_code, line, status, text
-from voxelmill.steps.survey import survey
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
+from voxelmill.steps.jobsurvey import Standing, Survey
 from voxelmill.steps.prepare import Prepared
-from voxelmill.steps.survey import Standing, Survey
 
 COMMAND_BYTES = 1 << 20
 """Longest list of records: Linux takes command lines of 2 MiB, with the environment."""

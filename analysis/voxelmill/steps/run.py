@@ -15,11 +15,11 @@ from voxelmill.steps.child import KILLED
 from voxelmill.steps.cluster import Cluster
 from voxelmill.steps.gather import read_record
 from voxelmill.steps.hold import hold
+from voxelmill.steps.jobsurvey import survey
 from voxelmill.steps.launch import Snakemake, find_profile, launcher
 from voxelmill.steps.plan import refuse
 from voxelmill.steps.prepare import Prepared, prepare
 from voxelmill.steps.retry import fitting, nothing, targets
-from voxelmill.steps.survey import survey
 from voxelmill.steps.watch import is_dry
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from voxelmill.joblog import read_log
 from voxelmill.layout import Layout
 from voxelmill.pace import Pace, pace, shares, window, work
-from voxelmill.steps.survey import Survey
+from voxelmill.steps.jobsurvey import Survey
 from voxelmill.tally import STEPS, Portion, Tally, total
 
 LOGS = 60

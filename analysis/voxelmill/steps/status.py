@@ -11,8 +11,8 @@ from typing import Any
 
 from voxelmill.jobstates import Jobs, Stopped
 from voxelmill.pace import left_text, pace_text, progress_line
+from voxelmill.steps.jobsurvey import Standing, Survey, survey
 from voxelmill.steps.speed import Speed, speed
-from voxelmill.steps.survey import Standing, Survey, survey
 
 LOGS = 3
 LINES = 20

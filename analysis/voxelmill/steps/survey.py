@@ -1,169 +1,124 @@
-"""Where a run stands: every job of every dataset, from the files of its results folder alone.
+"""What images a run has, from the manifest: kinds of them by dataset, and what is in each batch.
 
-In: a results folder. Out: a `Survey`. Works on any machine that sees the folder, while jobs run
-anywhere, and afterwards; writes nothing. Folders are listed by threads: a shared file system
-answers many questions as fast as one.
+The manifest is grouped by columns, never row by row: a week of two million images is seconds. Of
+each kind of image one is opened, for the size of its chunks.
 """
 
 import json
-import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from voxelmill.joblog import read_log
-from voxelmill.jobstates import Jobs, Now, Stopped, jobs, look, stopped
-from voxelmill.layout import Layout, verdict, verdict_log
-from voxelmill.tally import STEPS, Portion, Tally, batches_of, total
+from voxelmill.estimate import Group
+from voxelmill.layout import manifest
+from voxelmill.need import Extent
+from voxelmill.plugin import AccessDenied, BadInput, StoreUnavailable
+from voxelmill.steps.prepare import Prepared
+from voxelmill.store.read import open_image
+from voxelmill.tables.counts import counted
 
-ALL_STEPS = (*STEPS, "aggregate", "report")
-THREADS = 16
-RECORDS = 40_000
-"""About how many records are read, at most, to count quarantined images of unfinished datasets."""
+FACTS = ("dataset", "url", "batch", "shape", "dtype", "spacing_um")
+TRIES = 3
+"""Images of one kind that are opened, until one can be."""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where one dataset stands."""
+class Kind:
+    """Images of one dataset that are alike, with the name of the first."""
 
     name: str
-    whole: Portion
-    steps: Mapping[str, Jobs]
-    quarantined: int
-    counted: bool
-    """Whether all that may say so was asked; if not, there may be more."""
+    extent: Extent
+    images: int
 
-    @property
-    def finished(self) -> bool:
-        """Whether there is nothing left to do."""
-        return all(len(found.done) == found.total for found in self.steps.values())
 
-    @property
-    def stopped(self) -> list[Stopped]:
-        """Jobs that ended without a result."""
-        return [job for found in self.steps.values() for job in found.stopped]
+@dataclass(frozen=True)
+class Part:
+    """Images of one batch that are alike."""
+
+    dataset: str
+    url: str
+    batch: str
+    first: str
+    extent: Extent
+    images: int
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Where all datasets stand."""
+    """Images by dataset: their kinds, and the content of its batches."""
 
-    tally: Tally
-    now: Now
-    datasets: tuple[Standing, ...]
-    verdict: Stopped | None
-    """Why the final check failed."""
-    checked: bool
-    """Whether it passed."""
-
-    @cached_property
-    def stopped(self) -> list[Stopped]:
-        """Jobs that ended without a result, the final check last."""
-        found = [job for dataset in self.datasets for job in dataset.stopped]
-        return [*found, self.verdict] if self.verdict else found
+    kinds: dict[str, list[Kind]]
+    batches: dict[str, list[Group]]
 
     @property
-    def running(self) -> int:
-        """Jobs that run."""
-        return sum(len(jobs.running) for d in self.datasets for jobs in d.steps.values())
+    def images(self) -> int:
+        """Images that can be opened."""
+        return sum(k.images for kinds in self.kinds.values() for k in kinds)
 
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.checked and all(dataset.finished for dataset in self.datasets)
-
-    @property
-    def active(self) -> bool:
-        """Whether anybody works."""
-        return bool(self.now.run or self.running)
-
-    def steps(self) -> dict[str, dict[str, int]]:
-        """Jobs of each step by state, over all datasets."""
-        summed: dict[str, dict[str, int]] = {step: {} for step in ALL_STEPS}
-        for dataset in self.datasets:
-            for step, found in dataset.steps.items():
-                for state, n in found.counts().items():
-                    summed[step][state] = summed[step].get(state, 0) + n
-        return summed
+    def extents(self) -> dict[str, Extent]:
+        """Every extent once, by the name of the first image that has it."""
+        found: dict[Extent, str] = {}
+        for kinds in self.kinds.values():
+            for kind in kinds:
+                found.setdefault(kind.extent, kind.name)
+        return {name: extent for extent, name in found.items()}
 
 
-def survey(results: Path, tally: Tally | None = None, *, own: bool = False) -> Survey:
-    """Look where a run stands.
-
-    Parameters
-    ----------
-    results : Path
-    tally : Tally, optional
-        That of an earlier survey: it knows what has not changed.
-    own : bool
-        Whether this process is the run that works there: jobs that failed before it are no more
-        waiting for it.
-
-    Raises
-    ------
-    BadInput
-        `results` is no folder of a run.
-    """
-    tally = tally or Tally(results, batches_of(results))
-    now = Now(time.time()) if own else look(results, time.time())
-    with ThreadPoolExecutor(THREADS) as threads:
-        unfinished = [
-            n for n in tally.batches if not Layout(results / n).record("aggregate").exists()
-        ]
-        most = RECORDS // max(1, len(unfinished))
-        found = tuple(threads.map(lambda name: standing(tally, name, now, most), tally.batches))
-    checked = verdict(results).exists()
-    failed = None if checked or not all(d.finished for d in found) else _verdict(results, now)
-    return Survey(tally, now, found, failed, checked)
+def survey(prepared: Prepared) -> Survey:
+    """Look through the manifest that `prepare` has left."""
+    parts = [p for p in _with_chunks(_parts(prepared)) if p.dataset in prepared.batches]
+    batches: dict[tuple[str, str], list[Part]] = {}
+    for part in parts:
+        batches.setdefault((part.dataset, part.batch), []).append(part)
+    kinds: dict[tuple[str, Extent], Kind] = {}
+    groups: dict[str, list[Group]] = {dataset: [] for dataset in prepared.datasets}
+    for (dataset, _), mine in batches.items():
+        whole = sum(part.images for part in mine)
+        group = []
+        for part in mine:
+            key = dataset, part.extent
+            extent = replace(part.extent, batch=whole)
+            group.append((extent, part.images))
+            name = f"{dataset}/{part.first}".rstrip("/")
+            kind = kinds.setdefault(key, Kind(name, extent, 0))
+            most = max(kind.extent.batch, whole)
+            kinds[key] = Kind(kind.name, replace(extent, batch=most), kind.images + part.images)
+        groups[dataset].append(tuple(group))
+    by_dataset: dict[str, list[Kind]] = {dataset: [] for dataset in prepared.datasets}
+    for (dataset, _), kind in kinds.items():
+        by_dataset[dataset].append(kind)
+    return Survey(by_dataset, groups)
 
 
-def standing(tally: Tally, dataset: str, now: Now, most: int) -> Standing:
-    """Look where one dataset stands; read at most so many records to count what is quarantined."""
-    layout, batches = Layout(tally.results / dataset), tally.batches[dataset]
-    steps = {
-        step: jobs(layout, step, batches.keys(), tally.done(dataset, step), now) for step in STEPS
-    }
-    for step in ("aggregate", "report"):
-        done = frozenset({""} if layout.record(step).exists() else ())
-        steps[step] = jobs(layout, step, frozenset({""}), done, now)
-    return Standing(dataset, total(batches), steps, *_quarantined(layout, steps, most))
+def _parts(prepared: Prepared) -> Iterator[Part]:
+    table = counted(manifest(Path(prepared.config.results)), FACTS, "image")
+    columns = [table[c] for c in (*FACTS, "image", "count")]
+    for dataset, url, batch, shape, dtype, spacing, first, count in zip(*columns, strict=True):
+        if not dtype:
+            # It could not be opened.
+            continue
+        t, c, z, y, x = json.loads(shape)
+        dz, dy, dx = json.loads(spacing)
+        yield Part(dataset, url, batch, first, Extent((t, c, z, y, x), dtype, (dz, dy, dx)), count)
 
 
-def _quarantined(layout: Layout, steps: Mapping[str, Jobs], most: int) -> tuple[int, bool]:
-    """Count quarantined images, and whether that may be all of them."""
+def _with_chunks(parts: Iterable[Part]) -> Iterator[Part]:
+    """Parts with the chunks of their images, as one image of each kind has them."""
+    known: dict[Extent, int] = {}
+    tried: dict[Extent, int] = {}
+    found = list(parts)
+    for part in found:
+        if known.get(part.extent) or tried.get(part.extent, 0) >= TRIES:
+            continue
+        tried[part.extent] = tried.get(part.extent, 0) + 1
+        known[part.extent] = _chunk(part.url, part.first)
+    for part in found:
+        yield replace(part, extent=replace(part.extent, chunk=known.get(part.extent, 0)))
+
+
+def _chunk(url: str, path: str) -> int:
     try:
-        aggregated = json.loads(layout.record("aggregate").read_bytes())
-        return len(aggregated["quarantined"]), True
-    except (OSError, ValueError, KeyError):
-        pass
-    # An image that *segment* leaves out, *measure* leaves out with the same reason.
-    segmented = set(steps["segment"].done) - set(steps["measure"].done)
-    records = [("qc", b) for b in sorted(steps["qc"].done)]
-    records += [("segment", b) for b in sorted(segmented)]
-    records += [("measure", b) for b in sorted(steps["measure"].done)]
-    lost: set[str] = set()
-    for step, batch in records[:most]:
-        lost |= _lost(layout.record(step, batch))
-    return len(lost), len(records) <= most
-
-
-def _lost(record: Path) -> set[str]:
-    try:
-        text = record.read_bytes()
-        if b'"quarantined"' not in text:
-            return set()
-        images = json.loads(text)["images"]
-    except (OSError, ValueError, KeyError):
-        return set()
-    return {image for image, found in images.items() if found["status"] == "quarantined"}
-
-
-def _verdict(results: Path, now: Now) -> Stopped | None:
-    log = read_log(verdict_log(results))
-    if log is None or log.end == "finished" or log.alive(now.time):
-        return None
-    if now.run and log.touched < now.since:
-        return None
-    return stopped(log, verdict_log(results), "", "check")
+        return Extent.of(open_image(url, path)).chunk
+    except (BadInput, StoreUnavailable, AccessDenied):
+        # Whoever reads it says so, and goes on with the others.
+        return 0

@@ -32,3 +32,23 @@ def count_rows(path: Path, columns: Sequence[str]) -> dict[tuple[Any, ...], int]
     places = np.unravel_index(found, [max(1, len(kind)) for kind in kinds])
     values = [[kind[i] for i in place] for kind, place in zip(kinds, places, strict=True)]
     return dict(zip(zip(*values, strict=True), counts.tolist(), strict=True))
+
+
+def counted(path: Path, columns: Sequence[str], first: str) -> dict[str, list[Any]]:
+    """Distinct combinations of `columns` in order of appearance, without a Python object a row.
+
+    Returns
+    -------
+    dict of str to list
+        The columns, ``count``, and the value of the column `first` in the first row of each.
+
+    Raises
+    ------
+    StoreUnavailable
+        The file is absent or damaged.
+    """
+    # Threads would shuffle the groups.
+    grouped = read_arrow(path, [*columns, first]).group_by(list(columns), use_threads=False)
+    found = grouped.aggregate([(first, "first"), (first, "count")])
+    names = {f"{first}_first": first, f"{first}_count": "count"}
+    return {names.get(n, n): found.column(n).to_pylist() for n in found.column_names}
