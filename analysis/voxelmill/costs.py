@@ -74,6 +74,16 @@ class Costs:
         serial = self.found.serial.get(step, 0.0) if workers > 1 else 1.0
         return self._load(step, settings) + work * (serial + (1 - serial) / workers)
 
+    def cores(self, extent: Extent, settings: Settings, most: int) -> dict[str, int]:
+        """Cores of the jobs of a batch of such images on a cluster, by step.
+
+        The step that takes longest gets `most` and the others fewer, so that all take about as
+        long: none is too short for the queue.
+        """
+        work = {step: self.image(step, extent, settings) for step in BATCH_STEPS}
+        longest = max(work.values()) or 1.0
+        return {step: max(1, round(most * each / longest)) for step, each in work.items()}
+
     def unmeasured(self, settings: Settings) -> list[str]:
         """Plugins of `settings` that no measurement covers."""
         return sorted(k for p in _plugins(settings) if (k := plugin_key(p)) and not self._has(p))

@@ -30,7 +30,7 @@ class Places:
     room: int
     """Cores of a machine; jobs in flight on a cluster."""
     threads: int
-    """Cores of the job of a batch."""
+    """Most cores of the job of a batch."""
     by_core: bool = True
     """Whether a job takes as much room as it has cores; otherwise 1."""
     wait_s: float = 0.0
@@ -101,7 +101,7 @@ def estimate(
     costs : Costs
     places : Places
     """
-    jobs = jobs_of(batches, settings, costs, places.threads)
+    jobs = jobs_of(batches, settings, costs, places)
     snakemake = costs.found.snakemake
     more = snakemake["job"] + places.wait_s
     sizes = [job.cores if places.by_core else 1 for job in jobs]
@@ -114,7 +114,7 @@ def estimate(
 
 
 def jobs_of(
-    batches: Mapping[str, Sequence[Group]], settings: Settings, costs: Costs, threads: int
+    batches: Mapping[str, Sequence[Group]], settings: Settings, costs: Costs, places: Places
 ) -> list[Job]:
     """All jobs, each after those it needs."""
     known: dict[tuple[str, Group], tuple[float, float]] = {}
@@ -132,14 +132,23 @@ def jobs_of(
     for dataset, groups in batches.items():
         before = []
         for group in groups:
-            qc, segment = (add(step, dataset, group, threads) for step in ("qc", "segment"))
-            before += [qc, add("measure", dataset, group, threads, (segment,))]
+            cores = _cores(group, settings, costs, places)
+            qc, segment = (add(step, dataset, group, cores[step]) for step in ("qc", "segment"))
+            before += [qc, add("measure", dataset, group, cores["measure"], (segment,))]
         whole = _together(groups)
         checked.append(add("aggregate", dataset, whole, 1, tuple(before)))
         add("report", dataset, whole, 1, (checked[-1],))
     if batches:
         add(CHECK, "", (), 1, tuple(checked))
     return jobs
+
+
+def _cores(group: Group, settings: Settings, costs: Costs, places: Places) -> dict[str, int]:
+    """Cores of each job of a batch: all alike on a machine, by their work on a cluster."""
+    if places.by_core or not group:
+        return dict.fromkeys(BATCH_STEPS, places.threads)
+    largest = max((extent for extent, _ in group), key=lambda extent: extent.size)
+    return costs.cores(largest, settings, places.threads)
 
 
 def _together(groups: Iterable[Group]) -> Group:

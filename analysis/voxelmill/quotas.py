@@ -12,6 +12,7 @@ from math import ceil
 from voxelmill.costs import BATCH_STEPS
 from voxelmill.estimate import Estimate, Step
 from voxelmill.footprint import Footprint
+from voxelmill.resources import asked_minutes
 from voxelmill.site import Billing, Partition, SiteFile, Storage
 
 GIB = 2**30
@@ -61,12 +62,12 @@ def asked_gib(need: int) -> int:
 
 
 def takes(partition: Partition, cores: int, gib: float, seconds: float) -> bool:
-    """Whether a partition takes such a job."""
+    """Whether a partition takes a job that takes `seconds`, and asks for more to be sure."""
     time = minutes(partition.max_runtime)
     return (
         (partition.max_threads is None or cores <= partition.max_threads)
         and (partition.max_mem_mb is None or gib * 1024 <= partition.max_mem_mb)
-        and (time is None or seconds <= 60 * time)
+        and (time is None or not seconds or asked_minutes(seconds) <= time)
     )
 
 
@@ -121,8 +122,10 @@ def _too_long(name: str, step: Step, fit: Sequence[Partition], file: SiteFile, o
     elif one:
         change = "Set compute: {kind: slurm, slurm: …}, which takes several nodes for one image"
     else:
-        change = f"Set batches: {{minutes: {min(file.site.job_minutes, most / 2):g}}}"
-    return f"{name}: a job takes {hours(step.longest_s)}; allowed: {hours(60 * most)}. {change}"
+        change = f"Set batches: {{minutes: {min(file.site.job_minutes, most / 4):g}}}"
+    asked = hours(60 * asked_minutes(step.longest_s))
+    limit = hours(60 * most)
+    return f"{name}: a job asks for {asked}; no partition allows more than {limit}. {change}"
 
 
 def storage_refusals(found: Storages, site: SiteFile) -> list[str]:

@@ -8,9 +8,10 @@ cannot tell which: each further attempt gets more of both.
 from dataclasses import dataclass
 from math import ceil
 
-from voxelmill.config import Config
-from voxelmill.costs import Costs
-from voxelmill.need import MIB, STEPS, Extent, need
+from voxelmill.config import Config, Settings
+from voxelmill.costs import Costs, table_columns
+from voxelmill.need import MIB, Extent, need
+from voxelmill.sizes import objects_of, values_of
 
 SNAKEMAKE_MIB = 450
 """Two Snakemake processes around a step: the batch script's and that of its `srun`."""
@@ -22,8 +23,10 @@ LEAST_MINUTES = 10
 """Start-up on a busy file system alone may take minutes."""
 GROWTH = 0.75
 """How much more a further attempt gets."""
-DATASET_MIB, IMAGE_MIB = 600, 0.5
-"""*aggregate* and *report*: libraries, and the tables and thumbnails of one image."""
+TABLES, PAGE = 160 * MIB, 480 * MIB
+"""Memory of *aggregate* besides the tables, and of *report*."""
+VALUE, ROW = 16, 400
+"""Bytes that *aggregate* holds of a table's value, and of a row besides."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +59,29 @@ def ask(
         1 for the first.
     """
     more = 1 + GROWTH * (attempt - 1)
-    at_once = cores if step in STEPS else 1
-    seconds = costs.start(step) + images * costs.image(step, extent, config) / at_once
-    runtime = ceil(max(LEAST_MINUTES, SLACK * seconds / 60) * more)
+    work = costs.work(step, [(extent, images)], config)
+    seconds = costs.seconds(step, work, config, cores)
+    runtime = ceil(asked_minutes(seconds) * more)
     size = SNAKEMAKE_MIB + SPARE * memory(step, extent, images, config, cores) / MIB
     return Asked(ceil(size * more), runtime)
 
 
+def asked_minutes(seconds: float) -> float:
+    """Minutes asked for by the first attempt of a job that takes so long."""
+    return max(LEAST_MINUTES, SLACK * seconds / 60)
+
+
 def memory(step: str, extent: Extent, images: int, config: Config, cores: int) -> float:
     """Bytes that a step is predicted to hold at its peak on the node of its job."""
-    if step not in STEPS:
-        return (DATASET_MIB + images * IMAGE_MIB) * MIB
+    if step == "aggregate":
+        return TABLES + tables(extent, images, config)
+    if step == "report":
+        return PAGE
     found = need(extent, config, config.blocks, config.compute, cores, step)
     return found.driver if config.compute.slurm is not None else found.total
+
+
+def tables(extent: Extent, images: int, config: Settings) -> float:
+    """Bytes that *aggregate* holds of the objects of so many images: one set at a time."""
+    rows = images * objects_of(extent, config) / max(1, len(config.objects))
+    return values_of(rows, table_columns(extent, config)) * VALUE + rows * ROW

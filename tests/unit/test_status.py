@@ -48,7 +48,7 @@ def test_done_has_a_record(tree: Tree) -> None:
     assert states(tree) == {"done": 1, "waiting": 1}, "a batch of another cut does not count"
 
 
-@pytest.mark.parametrize("owner", [ME, ELSEWHERE])
+@pytest.mark.parametrize("owner", [ME, ELSEWHERE], ids=["here", "elsewhere"])
 def test_running(tree: Tree, owner: str) -> None:
     tree.log("segment", "0000", owner=owner, age=20)
     assert states(tree) == {"running": 1, "waiting": 1}
@@ -61,7 +61,9 @@ def test_running_but_silent_so_far(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize(
-    ("owner", "age"), [(dead(), 0), (ELSEWHERE, LONG_AGO), (ME, LONG_AGO), ("", LONG_AGO)]
+    ("owner", "age"),
+    [(dead(), 0), (ELSEWHERE, LONG_AGO), (ME, LONG_AGO), ("", LONG_AGO)],
+    ids=["dead", "elsewhere", "here", "nobody"],
 )
 def test_interrupted(tree: Tree, owner: str, age: float) -> None:
     tree.log("segment", "0000", owner=owner, age=age)
@@ -109,6 +111,7 @@ def test_a_log_of_an_earlier_try_does_not_spoil_a_record(tree: Tree) -> None:
         (dead(), 0, "interrupted"),
         ("", 0, "interrupted"),
     ],
+    ids=map(str, range(5)),
 )
 def test_called_by_hand_only_the_ledger_speaks(
     tree: Tree, owner: str, age: float, state: str
@@ -129,7 +132,9 @@ def test_what_failed_before_the_present_run_waits_for_it(tree: Tree) -> None:
     assert tree.survey().now.run == ELSEWHERE
 
 
-@pytest.mark.parametrize(("owner", "age"), [(ELSEWHERE, LONG_AGO), (dead(), 0)])
+@pytest.mark.parametrize(
+    ("owner", "age"), [(ELSEWHERE, LONG_AGO), (dead(), 0)], ids=["elsewhere", "dead"]
+)
 def test_a_run_that_was_killed_is_none(tree: Tree, owner: str, age: float) -> None:
     tree.log("segment", "0000", "oh no", owner=ELSEWHERE, end="failed", age=100)
     tree.run(owner, started=50, age=age)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 from voxelmill.costs import Costs, load_costs
-from voxelmill.need import STEPS, Extent
+from voxelmill.need import Extent
 from voxelmill.resources import Asked, ask
 from voxelmill.site import load_site
 from voxelmill.steps.prepare import Prepared
@@ -39,8 +39,7 @@ class Jobs:
 
     @cache  # noqa: B019 - one object a run
     def _threads(self, step: str, extent: Extent) -> int:
-        work = {s: self.costs.image(s, extent, self.run.config) for s in STEPS}
-        return max(1, round(self.cores * work[step] / max(work.values())))
+        return self.costs.cores(extent, self.run.config, self.cores)[step]
 
     def ask(self, step: str, dataset: str, batch: str | None, attempt: int) -> Asked:
         """Memory and time of the job of a batch, or of a whole dataset."""

@@ -29,7 +29,7 @@ from voxelmill.steps.prepare import Prepared, prepare
 from voxelmill.steps.siteplan import at_site
 from voxelmill.steps.survey import Survey, survey
 
-__all__ = ["as_json", "load_of", "plan", "refuse", "text"]
+__all__ = ["as_json", "load_of", "plan", "refuse", "refuse_at", "text"]
 
 
 def plan(config_path: Path, cores: int | None, site: str | None = None) -> dict[str, Any]:
@@ -74,6 +74,21 @@ def refuse(prepared: Prepared, cores: int | None = None) -> None:
     """
     load = load_of(prepared, cores)
     check(survey(prepared).extents(), load, bound(prepared.config.compute, limit()))
+
+
+def refuse_at(prepared: Prepared) -> None:
+    """Refuse a run that breaks a limit of its site: partitions, quotas.
+
+    Raises
+    ------
+    BadConfig
+        It does; the text says which, and what to change.
+    """
+    site = prepared.config.site
+    if site is not None:
+        planned = at_site(prepared, survey(prepared), load_costs(site), load_site(site))
+        if planned["refusal"]:
+            raise BadConfig(f"{load_site(site).site.name}: {planned['refusal']}")
 
 
 def load_of(prepared: Prepared, cores: int | None) -> Load:

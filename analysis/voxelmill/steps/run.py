@@ -17,7 +17,7 @@ from voxelmill.steps.gather import read_record
 from voxelmill.steps.hold import hold
 from voxelmill.steps.jobsurvey import survey
 from voxelmill.steps.launch import Snakemake, find_profile, launcher
-from voxelmill.steps.plan import refuse
+from voxelmill.steps.plan import refuse, refuse_at
 from voxelmill.steps.prepare import Prepared, prepare
 from voxelmill.steps.retry import fitting, nothing, targets
 from voxelmill.steps.watch import is_dry
@@ -79,6 +79,8 @@ def run(
         # Elsewhere the memory of this machine says nothing: each job asks again.
         if where.profile is None:
             refuse(prepared, where.cores)
+        elif cluster:
+            refuse_at(prepared)
 
     with room(results):
         if is_dry(extra):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from voxelmill.config import Compute, Config
-from voxelmill.costs import BATCH_STEPS, Costs, table_columns
+from voxelmill.costs import BATCH_STEPS, Costs
 from voxelmill.estimate import Estimate, Group, Places, estimate
 from voxelmill.machine import Limit
 from voxelmill.plan import GIB, Load, advise
@@ -27,16 +27,11 @@ from voxelmill.quotas import (
     short_note,
     storage_refusals,
 )
+from voxelmill.resources import PAGE, TABLES, tables
 from voxelmill.site import SiteFile
-from voxelmill.sizes import objects_of, values_of
 from voxelmill.steps.planfacts import datasets_json, footprints, run_json, written_json
 from voxelmill.steps.prepare import Prepared
 from voxelmill.steps.survey import Survey
-
-TABLES, PAGE = 160 * 2**20, 480 * 2**20
-"""Memory of aggregate besides the tables, and of report."""
-VALUE, ROW = 16, 400
-"""Bytes that aggregate holds of a table's value, and of a row besides."""
 
 
 def at_site(prepared: Prepared, found: Survey, costs: Costs, file: SiteFile) -> dict[str, Any]:
@@ -53,7 +48,7 @@ def at_site(prepared: Prepared, found: Survey, costs: Costs, file: SiteFile) -> 
         asks[step] = (
             Ask(nodes.cores, nodes.memory_gib)
             if nodes
-            else Ask(site.cores, asked_gib(memory[step]))
+            else Ask(run.steps[step].cores, asked_gib(memory[step]))
         )
     storages = Storages(
         footprints(found, config, costs), footprints(found, config, costs, "zip"), config.labels
@@ -110,13 +105,10 @@ def _memory(found: Survey, load: Load) -> dict[str, int]:
     if not extents:
         return dict.fromkeys(BATCH_STEPS, 0)
     memory = {s: max(load.need(e, s).total for e in extents.values()) for s in BATCH_STEPS}
-    most = 0.0
-    for kinds in found.kinds.values():
-        rows = sum(k.images * objects_of(k.extent, load.settings) for k in kinds)
-        columns = max((table_columns(k.extent, load.settings) for k in kinds), default=0)
-        # One set at a time is held.
-        rows /= max(1, len(load.settings.objects))
-        most = max(most, values_of(rows, columns) * VALUE + rows * ROW)
+    most = max(
+        sum(tables(k.extent, k.images, load.settings) for k in kinds)
+        for kinds in found.kinds.values()
+    )
     return memory | {"aggregate": int(TABLES + most), "report": PAGE}
 
 
