@@ -133,6 +133,11 @@ class JobLog:
         """How long the finished job took; 0 if it did not finish."""
         return max(0.0, self.ended - self.started) if self.end == "finished" else 0.0
 
+    @property
+    def silent(self) -> bool:
+        """Whether it only says that all went well: there is no more in it that anybody needs."""
+        return not self.lines and (self.end == "finished" or not self.started)
+
     def alive(self, now: float) -> bool:
         """Whether the job runs, or is about to say that it has started."""
         if self.end or now - self.touched > STALE_S:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from voxelmill.difference import changed_files
+from voxelmill.joblog import read_log
 from voxelmill.steps.demo import write_demo_plate
 
 CONFIG = """
@@ -114,9 +115,12 @@ def test_a_log_with_a_note_stays(home: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert rules(done) == {"segment": 1}
     log = folder / "results/p/logs/segment/0001.log"
-    assert log.read_text() == (
+    said = read_log(log)
+    assert said
+    (note,) = said.lines
+    assert note == (
         f"scratch: VOXELMILL_SCRATCH={tmp_path}/none: no such folder; scratch files go to "
-        "results/p/scratch/segment-0001\n"
+        "results/p/scratch/segment-0001"
     )
     log.unlink()
     assert files_of_jobs(folder / "results/p") == before
@@ -130,8 +134,11 @@ def test_a_failed_job_keeps_its_log(home: Path, tmp_path: Path) -> None:
     (folder / "results/p/records/measure/0000.json").unlink()
     done = run(folder, "")
     assert done.returncode != 0
-    text = (folder / "results/p/logs/measure/0000.log").read_text()
-    assert text.startswith("voxelmill: results/p/labels/0000.ozx: absent, damaged or cut short")
+    said = read_log(folder / "results/p/logs/measure/0000.log")
+    assert said
+    assert said.end == "failed"
+    text = said.reason
+    assert text.startswith("results/p/labels/0000.ozx: absent, damaged or cut short")
     assert "Delete results/p/records/segment/0000.json and run again" in text
     (folder / "results/p/records/segment/0000.json").unlink()
     assert run(folder, "").returncode == 0

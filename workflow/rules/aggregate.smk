@@ -22,8 +22,6 @@ rule aggregate:
     shell:
         "voxelmill aggregate {input.batches:q} {params.plate_map:q} --record {output.record:q}"
         " --config {params.settings:q} > {log:q} 2>&1"
-        # Snakemake makes a log where a job had nothing to say; all jobs of these batches are done.
-        ' && find "$(dirname {log:q})" -mindepth 2 -name "*.log" -empty -delete'
 
 
 # Last: everything else is finished before a run ends non-zero for what it had to leave out.
