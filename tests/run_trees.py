@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from voxelmill.joblog import MARK, STALE_S
-from voxelmill.layout import Layout, manifest, running, verdict, verdict_log
+from voxelmill.layout import Layout, batch_table, running, verdict, verdict_log
 from voxelmill.steps.jobsurvey import Standing, Survey, survey
 from voxelmill.tables import write_table
 
@@ -51,13 +53,14 @@ class Tree:
 
     def __init__(self, folder: Path, datasets: Mapping[str, int]) -> None:
         self.results, self.datasets = folder, datasets
-        rows = [(d, f"{b:04d}") for d, n in datasets.items() for b in range(n) for _ in range(2)]
+        rows = [(d, f"{b:04d}") for d, n in datasets.items() for b in range(n)]
         columns = {
             "dataset": [d for d, _ in rows],
             "batch": [b for _, b in rows],
-            "shape": ["[1, 2, 1, 20, 25]"] * len(rows),
+            "images": np.full(len(rows), 2),
+            "voxels": np.full(len(rows), 2000),
         }
-        write_table(manifest(folder), columns)
+        write_table(batch_table(folder), columns)
 
     def layout(self, dataset: str = "a") -> Layout:
         """Paths of a dataset."""

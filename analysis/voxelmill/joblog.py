@@ -129,15 +129,14 @@ class JobLog:
         return self.lines[-1].removeprefix("voxelmill: ") if self.lines else ""
 
     @property
-    def silent(self) -> bool:
-        """Whether nothing is to be read in the log of a job that has finished."""
-        whole = self.end == "finished" or not (self.started or self.end)
-        return whole and not self.lines
-
-    @property
     def seconds(self) -> float:
         """How long the finished job took; 0 if it did not finish."""
         return max(0.0, self.ended - self.started) if self.end == "finished" else 0.0
+
+    @property
+    def silent(self) -> bool:
+        """Whether it only says that all went well: there is no more in it that anybody needs."""
+        return not self.lines and (self.end == "finished" or not self.started)
 
     def alive(self, now: float) -> bool:
         """Whether the job runs, or is about to say that it has started."""

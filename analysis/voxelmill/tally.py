@@ -4,18 +4,16 @@ In: a results folder. Out: the images and pixels of every batch, and the names o
 records are there. Records are listed, never opened.
 """
 
-import json
 import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import prod
 from pathlib import Path
 from typing import TypeAlias
 
-from voxelmill.layout import Layout, manifest
+from voxelmill.layout import Layout, batch_table
 from voxelmill.plugin import BadInput
-from voxelmill.tables.counts import count_rows
+from voxelmill.tables import read_table, rows
 
 STEPS = ("qc", "segment", "measure")
 """Steps with one job a batch."""
@@ -48,18 +46,16 @@ def batches_of(results: Path) -> Batches:
     BadInput
         It is not a folder in which a run was started.
     """
-    if not manifest(results).is_file():
-        found = "no manifest.parquet in it" if results.is_dir() else "no such folder"
+    if not batch_table(results).is_file():
+        found = "no batches.parquet in it" if results.is_dir() else "no such folder"
         raise BadInput(
             f"{results}: {found}; allowed: the folder that `results` in the configuration names, "
             "once a run was started. Check the path"
         )
     batches: dict[str, dict[str, Portion]] = {}
-    columns = ("dataset", "batch", "shape")
-    for (dataset, batch, shape), n in count_rows(manifest(results), columns).items():
-        more = Portion(n, n * max(1, prod(json.loads(shape))))
-        portions = batches.setdefault(dataset, {})
-        portions[batch] = portions.get(batch, Portion()) + more
+    for row in rows(read_table(batch_table(results), ["dataset", "batch", "images", "voxels"])):
+        portion = Portion(row["images"], max(row["images"], row["voxels"]))
+        batches.setdefault(row["dataset"], {})[row["batch"]] = portion
     return batches
 
 

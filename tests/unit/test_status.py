@@ -257,7 +257,7 @@ def test_nothing_is_written(tree: Tree) -> None:
 
 
 def test_no_results(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"no manifest\.parquet in it; allowed: the folder that"):
+    with pytest.raises(BadInput, match=r"no batches\.parquet in it; allowed: the folder that"):
         survey(tmp_path)
     with pytest.raises(BadInput, match="no such folder"):
         survey(tmp_path / "none")

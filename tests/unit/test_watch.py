@@ -9,10 +9,7 @@ from pathlib import Path
 import pytest
 
 from run_trees import Tree
-from voxelmill.plugin import StoreUnavailable
 from voxelmill.steps.watch import Meter
-from voxelmill.tables import write_table
-from voxelmill.tables.counts import count_rows
 from voxelmill.tally import STEPS, Portion, Tally, batches_of, names
 
 WATCH = """
@@ -104,23 +101,10 @@ def test_a_folder_is_listed_again_when_it_has_changed(tree: Tree) -> None:
     assert tally.done("a", "qc") == {"0000", "0001"}
 
 
-def test_batches_are_those_of_the_manifest(tmp_path: Path) -> None:
+def test_batches_are_those_of_the_last_scan(tmp_path: Path) -> None:
     tree = Tree(tmp_path, {"a": 1, "b": 3})
     found = batches_of(tree.results)
     assert {d: list(b) for d, b in found.items()} == {"a": ["0000"], "b": ["0000", "0001", "0002"]}
     assert found["b"]["0002"] == Portion(2, 2000)
     assert Tally(tree.results, found).all == Portion(8, 8000)
     assert names(tmp_path / "none", ".json") == set()
-
-
-def test_rows_are_counted_by_their_values(tmp_path: Path) -> None:
-    path = tmp_path / "t.parquet"
-    rows = [(f"d{n % 7}", f"b{n % 3}") for n in range(40_000)]
-    write_table(path, {"d": [d for d, _ in rows], "b": [b for _, b in rows], "n": [0.0] * 40_000})
-    counted = count_rows(path, ["d", "b"])
-    assert counted == {pair: rows.count(pair) for pair in set(rows)}
-    write_table(path, {"d": [], "b": []})
-    assert count_rows(path, ["d", "b"]) == {}
-    path.write_text("no table")
-    with pytest.raises(StoreUnavailable, match="cannot be read"):
-        count_rows(path, ["d"])

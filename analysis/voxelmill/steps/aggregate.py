@@ -14,7 +14,6 @@ import numpy as np
 from voxelmill.aggregation import Key, group_medians, group_rows, judge
 from voxelmill.batch import place_columns
 from voxelmill.config import Settings
-from voxelmill.joblog import read_log
 from voxelmill.ledger import write_json
 from voxelmill.overframe import prefix
 from voxelmill.steps.gather import Gathered, channels_of, gather, read_plate_map
@@ -53,16 +52,6 @@ def aggregate(
             "quarantined": dict(found.quarantined),
         },
     )
-    _tidy(found)
-
-
-def _tidy(found: Gathered) -> None:
-    """Remove the logs in which nothing is to be read: all jobs of these batches have finished."""
-    for step in ("qc", "segment", "measure"):
-        for batch in found.batches:
-            path = found.layout.log(step, batch.name)
-            if (log := read_log(path)) is not None and log.silent:
-                path.unlink(missing_ok=True)
 
 
 def _images(found: Gathered, settings: Settings) -> tuple[dict[str, Any], dict[str, str]]:

@@ -72,9 +72,12 @@ def aggregate_command(
 ) -> None:
     """Summarise a dataset by image and by well."""
     from voxelmill.configfile import load_settings
+    from voxelmill.layout import Layout
     from voxelmill.steps.aggregate import aggregate
+    from voxelmill.steps.tidy import tidy
 
     aggregate(batches, record, load_settings(config), plate_map)
+    tidy(Layout.of_batch(batches[0]))
 
 
 @app.command("report", rich_help_panel=STEP)

@@ -15,24 +15,25 @@ from voxelmill.pace import Pace, pace, shares, window, work
 from voxelmill.steps.jobsurvey import Survey
 from voxelmill.tally import STEPS, Portion, Tally, total
 
-LOGS = 60
-"""About how many logs of finished jobs are read for how long they took."""
+SAMPLES = 60
+"""About how many finished jobs of a step are asked when they started, and how long they took."""
 
 
 @dataclass(frozen=True)
 class Timed:
-    """Finished jobs of which the logs were read: seconds and pixels by step."""
+    """What some finished jobs say."""
 
     jobs: dict[str, list[tuple[float, int]]]
+    """Seconds and pixels by step, of jobs that still have a log: aggregated datasets have none."""
     started: float
-    """When the first of them started, in seconds since 1970; 0: unknown."""
+    """When the first of them started, or else ended, in seconds since 1970; 0: unknown."""
 
 
 def timed(tally: Tally) -> Timed:
-    """Read the logs of some finished jobs of every step and dataset."""
-    few = max(1, LOGS // max(1, len(tally.batches)))
+    """Look at some finished jobs of every step and dataset."""
+    few = max(1, SAMPLES // max(1, len(tally.batches)))
     found: dict[str, list[tuple[float, int]]] = {step: [] for step in STEPS}
-    starts = []
+    moments = []
     for dataset, batches in tally.batches.items():
         layout = Layout(tally.results / dataset)
         for step in STEPS:
@@ -41,8 +42,10 @@ def timed(tally: Tally) -> Timed:
                 log = read_log(layout.log(step, batch))
                 if log is not None and log.started and log.end == "finished":
                     found[step].append((log.seconds, batches[batch].pixels))
-                    starts.append(log.started)
-    return Timed(found, min(starts, default=0.0))
+                    moments.append(log.started)
+                else:
+                    moments.append(layout.record(step, batch).stat().st_mtime)
+    return Timed(found, min(moments, default=0.0))
 
 
 @dataclass(frozen=True)
