@@ -63,23 +63,24 @@ class Loop:
 
     def run(self) -> float:
         """Go on until nothing is left to happen; return the time."""
+        plain, moving = self._work
+        timers, clock = self._timers, self._clock
         while True:
-            slow = self._slowness()
-            ends = [self._timers[0][0] if self._timers else inf]
-            ends += [
-                self.now + max(0.0, w[0][0] - c) * s if w else inf
-                for w, c, s in zip(self._work, self._clock, slow, strict=True)
-            ]
-            at = min(ends)
+            crowded = max(1.0, self._cores / self._real)
+            slow = max(crowded, self._rate / self._bandwidth)
+            first = timers[0][0] if timers else inf
+            second = self.now + max(0.0, plain[0][0] - clock[0]) * crowded if plain else inf
+            third = self.now + max(0.0, moving[0][0] - clock[1]) * slow if moving else inf
+            at = min(first, second, third)
             if at == inf:
                 return self.now
-            for kind in (0, 1):
-                self._clock[kind] += (at - self.now) / slow[kind]
+            clock[0] += (at - self.now) / crowded
+            clock[1] += (at - self.now) / slow
             self.now = at
-            if ends[0] == at:
-                heapq.heappop(self._timers)[2]()
+            if first == at:
+                heapq.heappop(timers)[2]()
             else:
-                self._finish(ends.index(at) - 1)
+                self._finish(0 if second == at else 1)
 
     def _finish(self, kind: int) -> None:
         end, _, call, cores, rate = heapq.heappop(self._work[kind])
@@ -87,10 +88,6 @@ class Loop:
         self._cores -= cores
         self._rate -= rate
         call()
-
-    def _slowness(self) -> tuple[float, float]:
-        crowded = max(1.0, self._cores / self._real)
-        return crowded, max(crowded, self._rate / self._bandwidth)
 
     def _next(self) -> int:
         self._number += 1

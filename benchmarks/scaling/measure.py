@@ -63,10 +63,12 @@ def measure_plates(folder: Path) -> dict[str, Any]:
         (short,) = probe([few], step)
         for busy, batches in (("alone", names[:1]), ("beside", names)):
             found[busy][step] = _step(short, probe([many], step, batches))
-    wide = Scene(many.folder, many.data, many.config | {"features": every})
-    wide.prepare()
-    probe([wide], "measure", names[:1])
-    found["beside"]["measure, all families"] = _step(short, probe([wide], "measure", names))
+    for scene in (few, many):
+        scene.with_features(every).prepare()
+    probe([few], "measure")
+    found["beside"]["measure, all families"] = _step(
+        probe([few], "measure")[0], probe([many], "measure", names)
+    )
     return found | aggregates(folder, few, many)
 
 

@@ -61,6 +61,10 @@ class Scene:
         write_json(self.folder / "execution.json", execution or {})
         return list(scan(load_config(self.path), self.path).batches["scene"])
 
+    def with_features(self, features: list[dict[str, str]]) -> "Scene":
+        """Same scene, in the same folder, with other features."""
+        return Scene(self.folder, self.data, self.config | {"features": features})
+
     def step(self, step: str, batch: str, workers: int) -> list[str]:
         """Arguments of the job of one step and batch."""
         results = self.folder / "results" / "scene"

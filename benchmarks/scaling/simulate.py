@@ -1,12 +1,13 @@
 """From 1 to 2 000 nodes: wall-clock and efficiency of a week's plates and of one 10 TB volume.
 
 In: ``measured.json``. Out: `Curve` by scenario. Deterministic; nothing is run or timed here.
-Efficiency is the core-seconds of the steps' own work over all core-seconds of the nodes meanwhile.
+Efficiency is how many times faster than one node, over the number of nodes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from math import inf
 from typing import Any
 
 from benchmarks.scaling import plates, volume
@@ -31,7 +32,6 @@ NODE_BANDWIDTH, BANDWIDTH = 2.5e9, 20e9
 WEEK_S = 7 * 24 * 3600
 PLATES, FIELDS, EDGE = 600, 3666, 2160
 """A week's dump: 2.2 million fields in five channels, 103 TB."""
-WIDE = 48
 SHAPE, BLOCK = (4096, 35072, 35072), (256, 512, 512)
 """A volume of 10.1 TB (uint16), and its blocks."""
 OBJECT_VOXELS = 50_000
@@ -44,9 +44,6 @@ class Point:
 
     nodes: int
     wall_s: float
-    efficiency: float
-    limit: str = ""
-    """What most of the time goes by, other than work."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +56,38 @@ class Curve:
     work_s: float
     """Core-seconds of the steps' own work."""
     points: tuple[Point, ...]
+    lifted: Mapping[str, float] = field(default_factory=dict)
+    """With most nodes: of plates, seconds if one limit were not there; of the volume, seconds of
+    each stage."""
+
+    def efficiency(self, point: Point) -> float:
+        """How many times faster than with the first number of nodes, over how many times those."""
+        first = self.points[0]
+        return first.wall_s * first.nodes / (point.wall_s * point.nodes)
+
+    @property
+    def busy(self) -> float:
+        """Share of the cores that work, with the first number of nodes."""
+        first = self.points[0]
+        return self.work_s / (first.nodes * self.cores * first.wall_s)
 
     def least(self, seconds: float) -> Point | None:
         """Fewest nodes that finish in so many seconds."""
         return next((p for p in self.points if p.wall_s <= seconds), None)
 
-    def good(self, share: float = 0.8) -> Point | None:
-        """Most nodes whose efficiency is at least `share`."""
-        return next((p for p in reversed(self.points) if p.efficiency >= share), None)
+    def good(self, share: float = 0.8) -> Point:
+        """Most nodes up to which the efficiency is at least `share`."""
+        kept = self.points[0]
+        for point in self.points:
+            if self.efficiency(point) < share:
+                break
+            kept = point
+        return kept
+
+    def soon(self, near: float = 1.02) -> Point:
+        """Fewest nodes that are as fast as any, nearly."""
+        best = min(p.wall_s for p in self.points)
+        return next(p for p in self.points if p.wall_s <= near * best)
 
 
 def head(measured: Measured, cluster: plates.Cluster) -> plates.Cluster:
@@ -97,18 +118,30 @@ def week(
              "max_jobs": site.max_jobs} | changed  # fmt: skip
     work = sum(job.core_s for job in jobs)
 
-    def run(count: int) -> float:
-        return plates.simulate(jobs, head(measured, plates.Cluster(count, **given))).wall_s
+    cluster = head(measured, plates.Cluster(1, **given))
+    lifts: dict[str, dict[str, Any]] = {
+        "jobs in flight": {"max_jobs": 10**9},
+        "bytes a second": {"bandwidth": inf, "node_bandwidth": inf},
+        "submission of jobs": {"submit_s": 0.0},
+        "start of jobs, asking for them": {"startup_s": 0.0, "poll": None},
+    }
 
-    return _curve(name, given["cores"], work, nodes, run)
+    def run(count: int, **lifted: Any) -> float:  # noqa: ANN401 - fields of a cluster
+        return plates.simulate(jobs, replace(cluster, nodes=count, **lifted)).wall_s
+
+    points = tuple(Point(n, run(n)) for n in nodes)
+    without = {what: run(nodes[-1], **lifted) for what, lifted in lifts.items()}
+    without["longest chain of jobs"] = chain(jobs)
+    return Curve(name, given["cores"], work, points, without)
 
 
-def _curve(
-    name: str, cores: int, work: float, nodes: Sequence[int], run: Callable[[int], float]
-) -> Curve:
-    walls = [(n, run(n)) for n in nodes]
-    return Curve(name, cores, work,
-                 tuple(Point(n, wall, work / (n * cores * wall)) for n, wall in walls))  # fmt: skip
+def chain(jobs: Sequence[plates.Job]) -> float:
+    """Seconds of the longest chain of jobs, each needing the one before."""
+    ends: list[float] = []
+    for job in jobs:
+        start = max((ends[n] for n in job.needs), default=0.0)
+        ends.append(start + job.alone_s + job.wide_s)
+    return max(ends)
 
 
 def geometry(found: Measured) -> Geometry:
@@ -142,35 +175,55 @@ def workers_of(of: Geometry, settings: Settings) -> int:
 
 
 def one_volume(
-    measured: Measured, name: str, *, spread_finish: bool = False, nodes: Sequence[int] = NODES,
-    **changed: Any,  # noqa: ANN401 - fields of a crew
-) -> Curve:  # fmt: skip
-    """One 10 TB volume, segmented and measured by worker processes on SLURM nodes."""
+    measured: Measured, nodes: Sequence[int] = NODES, **changed: float
+) -> tuple[Curve, Curve]:
+    """One 10 TB volume, segmented and measured by worker processes on SLURM nodes.
+
+    Returns
+    -------
+    tuple of Curve
+        As it is, and with the coarse levels written by many tasks.
+    """
     settings, of = Settings.model_validate(VOLUME), large(measured)
-    steps = image_stages(measured["volume"]["alone"], geometry(measured["volume"]), of, settings)
-    if spread_finish:
-        steps["segment"] = [_split(s) if s.name == "finish" else s for s in steps["segment"]]
+    engine = measured["volume"]["alone"]
+    steps = image_stages(engine, geometry(measured["volume"]), of, settings)
     each = workers_of(of, settings)
     work = sum(float(sum(s.costs)) + s.serial_s for stages in steps.values() for s in stages)
+    crew = _crew(measured, NODE_BANDWIDTH, BANDWIDTH)
+    (finish,) = (s for s in steps["segment"] if s.name == "finish")
+    now: list[dict[str, float]] = []
+    then: list[dict[str, float]] = []
+    for count in nodes:
+        parts: dict[str, float] = {}
+        at = replace(crew, workers=each * count, nodes=count, **changed)
+        for step, stages in steps.items():
+            found = volume.simulate(stages, replace(
+                at, head_s=engine[step]["start_s"] + measured["dask"]["processes"]["head_s"],
+                startup_s=crew.startup_s + engine[step]["kernels_s"],
+            ))  # fmt: skip
+            parts |= found.stages
+            parts[f"start of {step}"] = found.wall_s - sum(found.stages.values())
+        now.append(parts)
+        spread = volume.simulate([_split(finish)], replace(at, startup_s=0.0, submit_s=0.0))
+        then.append(parts | {"finish": spread.wall_s})
+    return (_stacked("as it is", work, nodes, now),
+            _stacked("coarse levels by tasks", work, nodes, then))  # fmt: skip
+
+
+def _crew(measured: Measured, node_bandwidth: float, bandwidth: float) -> volume.Crew:
     dask, slurm = measured["dask"]["processes"], measured["slurm"]
-    engine = measured["volume"]["alone"]
-    given = {"node_bandwidth": NODE_BANDWIDTH, "bandwidth": BANDWIDTH} | changed
-    crew = volume.Crew(
-        1, submit_s=slurm["submit_s"], dispatch_s=slurm["dispatch_s"], chunk_s=dask["chunk_s"],
-        task_s=dask["task_s"], worker_s=dask["worker_s"], **given,
+    return volume.Crew(
+        1, node_bandwidth=node_bandwidth, bandwidth=bandwidth, submit_s=slurm["sbatch_s"],
+        dispatch_s=slurm["dispatch_s"], startup_s=dask["worker_start_s"], chunk_s=dask["chunk_s"],
+        task_s=dask["task_s"], worker_s=dask["worker_s"],
     )  # fmt: skip
 
-    def run(count: int) -> float:
-        crews = {
-            step: replace(
-                crew, workers=each * count, nodes=count, head_s=engine[step]["start_s"],
-                startup_s=dask["worker_start_s"] + engine[step]["kernels_s"],
-            )
-            for step in steps
-        }  # fmt: skip
-        return sum(volume.simulate(steps[step], crews[step]).wall_s for step in steps)
 
-    return _curve(name, CORES, work, nodes, run)
+def _stacked(
+    name: str, work: float, nodes: Sequence[int], parts: Sequence[Mapping[str, float]]
+) -> Curve:
+    points = tuple(Point(n, sum(p.values())) for n, p in zip(nodes, parts, strict=True))
+    return Curve(name, CORES, work, points, parts[-1])
 
 
 def _split(stage: volume.Stage, parts: int = 5000) -> volume.Stage:
@@ -179,19 +232,17 @@ def _split(stage: volume.Stage, parts: int = 5000) -> volume.Stage:
 
 
 WEEKS: Mapping[str, Callable[[Measured], Curve]] = {
+    "2 cores a job": partial(week, name="2 cores a job", job_cores=2),
     "8 cores a job": partial(week, name="8 cores a job"),
     "8 cores a job, all families": partial(
         week, name="8 cores a job, all families", measure="measure, all families"
     ),
-    f"{WIDE} cores a job": partial(week, name=f"{WIDE} cores a job", job_cores=WIDE),
-    f"{WIDE} cores a job, store without limit": partial(
-        week, name=f"{WIDE} cores a job, store without limit", job_cores=WIDE,
-        bandwidth=float("inf"), node_bandwidth=float("inf"),
+    "8 cores a job, no limit of bytes or jobs": partial(
+        week, name="8 cores a job, no limit of bytes or jobs",
+        bandwidth=inf, node_bandwidth=inf, max_jobs=10**9,
     ),
 }  # fmt: skip
-VOLUMES: Mapping[str, Callable[[Measured], Curve]] = {
-    "as it is": partial(one_volume, name="as it is"),
-    "coarse levels by tasks": partial(
-        one_volume, name="coarse levels by tasks", spread_finish=True
-    ),
+SMALL: Mapping[str, Callable[[Measured], Curve]] = {
+    "8 cores": partial(week, name="one job a node", cores=8, nodes=tuple(range(1, 13))),
 }
+"""On the smallest nodes that hold a job: how few cores do."""

@@ -8,11 +8,12 @@ seconds, their ratio; they are kept in ``measured.json``. Exit code 1 where one 
 """
 
 import argparse
-import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ from benchmarks.scaling.simulate import geometry
 from benchmarks.scaling.workloads import Geometry, Measured, Plates, image_stages, plate_jobs
 from voxelmill.config import Settings
 
-WELLS, IMAGES, SEED = 12, 12, 7
-LARGE = 12288
+WELLS, IMAGES, SEED = 6, 12, 7
+LARGE = 10240
 NAMES = ("thread", "threads"), ("process", "processes")
 MOST = 15
 """Percent that simulated and measured time may differ by."""
@@ -64,42 +65,60 @@ def busy(workers: int) -> str:
     return "alone" if workers == 1 else "beside"
 
 
-def local_plate(measured: Measured, of: Plates, cores: int) -> plates.Run:
+@dataclass(frozen=True)
+class Case:
+    """What is simulated, and what is run for it."""
+
+    name: str
+    simulate: Callable[[Measured], float]
+    run: Callable[[Path], Took]
+
+
+def cases() -> Iterator[Case]:
+    """Everything that this machine can be asked to do, in groups that share their data."""
+    of = Plates(1, WELLS * FIELDS, SIZE * SIZE, images=IMAGES)
+    for cores in (1, 2):
+        name = f"plate of {of.fields} fields, {cores} core{'s' * (cores > 1)}"
+        simulate = partial(local_plate, of=of, cores=cores)
+        yield Case(name, simulate, partial(run_plate, cores=cores))
+    for processes, workers, step in product((False, True), (1, 2), ("segment", "measure")):
+        name = f"{step} of {LARGE}², {workers} {NAMES[processes][workers > 1]}"
+        yield Case(
+            name,
+            partial(local_image, step=step, workers=workers, processes=processes),
+            partial(run_image, step=step, workers=workers, processes=processes),
+        )
+
+
+def local_plate(measured: Measured, of: Plates, cores: int) -> float:
     """Simulate `voxelmill run --cores N` on this machine."""
     jobs = plate_jobs(measured, of, busy(cores))
     light = measured["plates"]["aggregate"]["start_s"]
-    last = [i for i, job in enumerate(jobs) if not job.work_s][::2]
-    jobs.append(plates.Job(light, needs=tuple(last)))
+    jobs.append(plates.Job(light, needs=(len(jobs) - 2,)))
     snake = measured["snakemake"]
     cluster = plates.Cluster(
         1, cores, real_cores=2, head_s=snake["head_s"], graph_s=snake["graph_s"],
         submit_s=snake["local_s"],
     )  # fmt: skip
-    return plates.simulate(jobs, cluster)
+    return plates.simulate(jobs, cluster).wall_s
 
 
-def validate_plates(measured: Measured, folder: Path) -> Iterator[Checked]:
-    """Compare the whole workflow on a plate with one and two cores."""
-    write_plate(folder / "plate.zarr", WELLS, seed=SEED)
-    of = Plates(1, WELLS * FIELDS, SIZE * SIZE, images=IMAGES)
-    for cores in (1, 2):
-        scene = Scene(
-            folder / f"on{cores}", "../plate.zarr", PLATE | {"batches": {"images": IMAGES}}
-        )
-        scene.prepare()
-        took = timed(command("run", "config.yaml", "--cores", str(cores)), scene.folder)
-        found = local_plate(measured, of, cores)
-        yield checked(f"plate of {of.fields} fields, {cores} cores", found.wall_s, took)
+def run_plate(folder: Path, cores: int) -> Took:
+    """The whole workflow on a plate."""
+    if not (folder / "plate.zarr").exists():
+        write_plate(folder / "plate.zarr", WELLS, seed=SEED)
+    scene = Scene(folder / f"on{cores}", "../plate.zarr", PLATE | {"batches": {"images": IMAGES}})
+    scene.prepare()
+    return timed(command("run", "config.yaml", "--cores", str(cores)), scene.folder)
 
 
-def local_image(
-    measured: Measured, of: Geometry, step: str, workers: int, processes: bool
-) -> volume.Run:
-    """Simulate one step on one image by workers of this machine."""
+def local_image(measured: Measured, step: str, workers: int, processes: bool) -> float:
+    """Simulate one step on a plane by workers of this machine."""
     found = measured["image"]
-    costs = found[busy(workers)]
-    settings = Settings.model_validate(PLANE)
-    stages = image_stages(costs, geometry(found), of, settings)[step]
+    was, costs = geometry(found), found[busy(workers)]
+    objects = round(was.objects * LARGE**2 / was.voxels)
+    of = Geometry((1, LARGE, LARGE), was.block, was.halo, objects)
+    stages = image_stages(costs, was, of, Settings.model_validate(PLANE))[step]
     kind = measured["dask"]["processes" if processes else "threads"]
     start, kernels = costs[step]["start_s"], costs[step]["kernels_s"]
     crew = volume.Crew(
@@ -107,25 +126,31 @@ def local_image(
         worker_s=kind["worker_s"], head_s=start + (kind["head_s"] if processes else kernels),
         startup_s=kind["worker_start_s"] + kernels if processes else 0.0,
     )  # fmt: skip
-    return volume.simulate(stages, crew)
+    return volume.simulate(stages, crew).wall_s
 
 
-def validate_image(measured: Measured, folder: Path) -> Iterator[Checked]:
-    """Compare both steps on a plane with one and two workers, threads and processes."""
-    write_large(folder / "image.zarr", LARGE, seed=SEED)
-    was = geometry(measured["image"])
-    objects = round(was.objects * LARGE**2 / was.voxels)
-    of = Geometry((1, LARGE, LARGE), was.block, was.halo, objects)
-    for processes in (False, True):
-        for workers in (1, 2):
-            scene = Scene(folder / "run", "../image.zarr", PLANE)
-            scene.prepare({"blocks": {"size": EDGE}, "compute": {"processes": processes}})
-            what = f"{workers} {NAMES[processes][workers > 1]}"
-            for step in ("segment", "measure"):
-                took = timed(command(*scene.step(step, "0000", workers)), scene.folder)
-                found = local_image(measured, of, step, workers, processes)
-                yield checked(f"{step} of {LARGE}², {what}", found.wall_s, took)
-            shutil.rmtree(scene.folder)
+def run_image(folder: Path, step: str, workers: int, processes: bool) -> Took:
+    """One step on a plane; *measure* after *segment*."""
+    if not (folder / "image.zarr").exists():
+        write_large(folder / "image.zarr", LARGE, seed=SEED)
+    scene = Scene(folder / f"run{workers}{processes}", "../image.zarr", PLANE)
+    scene.prepare({"blocks": {"size": EDGE}, "compute": {"processes": processes}})
+    return timed(command(*scene.step(step, "0000", workers)), scene.folder)
+
+
+def again(measured: Measured) -> Iterator[Checked]:
+    """Simulate anew what has been run before."""
+    known = {row["name"]: row for row in measured.get("validated", [])}
+    for case in cases():
+        if row := known.get(case.name):
+            yield replace(Checked(**row), simulated_s=round(case.simulate(measured), 2))
+
+
+def validate(measured: Measured, folder: Path, only: str) -> Iterator[Checked]:
+    """Simulate and run all cases whose names begin with `only`."""
+    for case in cases():
+        if case.name.startswith(only):
+            yield checked(case.name, case.simulate(measured), case.run(folder))
 
 
 def keep(rows: list[Checked]) -> None:
@@ -142,7 +167,7 @@ def report(rows: Iterator[Checked], must: float) -> int:
     for row in rows:
         print(row, flush=True)
         done.append(row)
-    keep(done)
+        keep(done)
     return int(any(abs(row.ratio - 1) > must / 100 for row in done))
 
 
@@ -150,15 +175,12 @@ def main() -> None:
     """Validate on this machine."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--must", type=float, default=MOST)
-    parser.add_argument("--only", choices=("plates", "image"))
+    parser.add_argument("--only", default="", help="cases whose names begin so")
+    parser.add_argument("--again", action="store_true", help="run nothing: only simulate anew")
     given = parser.parse_args()
-    measured = load()
-    code = 0
-    for name, validator in (("plates", validate_plates), ("image", validate_image)):
-        if given.only in (None, name):
-            with tempfile.TemporaryDirectory(prefix="voxelmill-scaling-") as folder:
-                code |= report(validator(measured, Path(folder)), given.must)
-    sys.exit(code)
+    with tempfile.TemporaryDirectory(prefix="voxelmill-scaling-") as folder:
+        rows = again(load()) if given.again else validate(load(), Path(folder), given.only)
+        sys.exit(report(rows, given.must))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,8 @@ class Stage:
     least: int = 1
     """Tasks that travel together in any case."""
     serial_s: float = 0.0
+    weight: int = 1
+    """Tasks of the engine that one of these stands for."""
 
     def size(self, task: int) -> float:
         """Bytes of one task."""
@@ -111,12 +113,13 @@ class _Driver:
         self._fill()
 
     def _fill(self) -> None:
-        crew = self._crew
-        while self._todo and self._flying < AHEAD * crew.workers:
+        crew, stage = self._crew, self._stage
+        while stage and self._todo and self._flying < AHEAD * crew.workers:
             size = self._pace.next()
             chunk = [self._todo.popleft() for _ in range(min(size, len(self._todo)))]
             self._flying += 1
-            self._server.do(crew.chunk_s / 2, lambda chunk=chunk: self._sent(chunk))  # type: ignore[misc]
+            send = crew.chunk_s / 2 * stage.weight
+            self._server.do(send, lambda chunk=chunk: self._sent(chunk))  # type: ignore[misc]
         if not self._flying:
             self._end()
 
@@ -149,7 +152,8 @@ class _Driver:
         stage = self._stage
         if stage is None:
             raise RuntimeError("a chunk is under way after its stage has ended")
-        seconds, size, done = self._crew.worker_s, 0.0, 0
+        crew, weight = self._crew, stage.weight
+        seconds, size, done = crew.worker_s * weight, 0.0, 0
         for task in chunk:
             seconds += max(stage.costs[task], stage.size(task) / self._share)
             size += stage.size(task)
@@ -165,6 +169,6 @@ class _Driver:
 
         def finished() -> None:
             self._free()
-            self._server.do(self._crew.chunk_s / 2 + done * self._crew.task_s, landed)
+            self._server.do((crew.chunk_s / 2 + done * crew.task_s) * weight, landed)
 
         self.loop.work(seconds, finished, rate=size / seconds if seconds else 0.0)

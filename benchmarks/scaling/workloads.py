@@ -23,6 +23,8 @@ from voxelmill.store.label_layout import label_levels
 Measured = Mapping[str, Any]
 SAMPLE = 2
 """Bytes of a pixel."""
+MOST = 80_000
+"""Tasks of a stage that are simulated one by one; of more, several at once."""
 READS = {"qc": 1.0, "segment": 0.4, "measure": 1.0}
 """Share of a field's channels that a step reads: nuclei and cells are found in two of five."""
 
@@ -59,7 +61,7 @@ def images_of(measured: Measured, minutes: float, cores: int, pixels: int, measu
 def plate_jobs(
     measured: Measured, of: Plates, busy: str = "beside", measure: str = "measure", seed: int = 0
 ) -> list[Job]:
-    """All jobs of the workflow: three a batch, two a plate.
+    """All jobs of the workflow: three a batch, two a plate. Costs grow with the pixels.
 
     Parameters
     ----------
@@ -83,20 +85,17 @@ def plate_jobs(
                 found = costs[busy][measure if step == "measure" else step]
                 drawn = scale * rng.choice(np.asarray(found["images_s"]), images)
                 size = READS[step] * images * of.pixels * of.channels * SAMPLE
-                jobs.append(_job(found, drawn, of.cores, size, needs))
+                serial = scale * found["serial_s"] * images
+                alone = found["start_s"] + serial
+                jobs.append(
+                    Job(alone, float(drawn.sum()), spread(drawn, of.cores), of.cores, size, needs)
+                )
             ends += [at, at + 2]
         for step in ("aggregate", "report"):
-            alone = costs[step]["start_s"] + costs[step]["image_s"] * of.fields
+            alone = costs[step]["start_s"] + scale * costs[step]["image_s"] * of.fields
             jobs.append(Job(alone, needs=tuple(ends)))
             ends = [len(jobs) - 1]
     return jobs
-
-
-def _job(
-    found: Measured, drawn: Floats, cores: int, size: float, needs: tuple[int, ...]
-) -> Job:  # fmt: skip
-    alone = found["start_s"] + found["serial_s"] * len(drawn)
-    return Job(alone, float(drawn.sum()), spread(drawn, cores), cores, size, needs)
 
 
 @dataclass(frozen=True)
@@ -178,13 +177,13 @@ def image_stages(
     seed : int
     """
     rng, counts = np.random.default_rng(seed), of.tasks(settings)
+    weights = {name: max(1, count // MOST) for name, count in counts.items()}
     volume = of.voxels / was.voxels
     known = {**found["segment"]["stages_s"], **found["measure"]["stages_s"]}
-    objects = of.objects / max(1, was.objects)
 
     def drawn(name: str) -> list[float]:
         costs = np.asarray(known.get(name) or [0.0])
-        tasks = counts[name]
+        tasks = counts[name] // weights[name]
         # Where tasks are larger or fewer than they were, the sum is kept in proportion.
         per_task = volume * len(costs) / max(1, tasks)
         return listed(rng.choice(costs, tasks) * per_task)
@@ -192,16 +191,18 @@ def image_stages(
     read = of.read()
     rate = np.asarray(known["segment"]) / was.read()
     segment = [
-        Stage("look", drawn("look"), SAMPLE * of.voxels / max(1, counts["look"])),
+        Stage("look", look := drawn("look"), SAMPLE * of.voxels / max(1, len(look)),
+              weight=weights["look"]),
         Stage("fit", known["fit"][:1]),
         Stage("segment", listed(rng.choice(rate, len(read)) * read), listed(SAMPLE * read)),
         Stage("pair", drawn("pair"), least=16,
-              serial_s=objects * found["segment"]["objects_s"]),
-        Stage("write", drawn("write"), SAMPLE * of.voxels / counts["write"]),
+              serial_s=of.objects * found["segment"]["objects_s"]),
+        Stage("write", written := drawn("write"), SAMPLE * of.voxels / len(written),
+              weight=weights["write"]),
         Stage("finish", [sum(known["finish"]) * of.coarse() / max(1, was.coarse())]),
     ]  # fmt: skip
     measure = [
-        Stage("measure", drawn("measure"), 2 * SAMPLE * of.voxels / counts["measure"],
-              serial_s=objects * found["measure"]["objects_s"]),
+        Stage("measure", blocks := drawn("measure"), 2 * SAMPLE * of.voxels / len(blocks),
+              serial_s=of.objects * found["measure"]["objects_s"]),
     ]  # fmt: skip
     return {"segment": segment, "measure": measure}
