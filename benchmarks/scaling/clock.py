@@ -1,21 +1,23 @@
 """Time a command as it would take with its cores to itself.
 
 On a machine that others use too, threads wait for a core. The kernel counts that per thread
-(``/proc/<pid>/task/<tid>/schedstat``: nanoseconds run, nanoseconds waited); threads of a command
-that keeps no more of them busy than there are cores wait for others only. So the undisturbed time
-is the elapsed one times run / (run + waited): the same where nobody disturbs.
+(``/proc/<pid>/task/<tid>/schedstat``: nanoseconds run, nanoseconds waited). Several times a second
+that tells how many cores the command wanted (run + waited), at most those there are, and how many
+it got. An interval counts for the time in which the wanted cores would have done as much.
 """
 
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from os import cpu_count
 from pathlib import Path
 
 from benchmarks.scaling.scenes import environment
 
-EVERY_S = 0.05
+EVERY_S = 0.2
+CORES = cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -24,20 +26,28 @@ class Took:
 
     wall_s: float
     """As elapsed."""
-    share: float
-    """Of the time in which its threads could have run, that in which they ran."""
+    own_s: float
+    """With the cores to itself."""
 
-    @property
-    def own_s(self) -> float:
-        """Seconds with the cores to itself."""
-        return self.wall_s * self.share
+
+def own(elapsed: float, run: float, waited: float, cores: int = CORES) -> float:
+    """Seconds that an interval would have taken undisturbed.
+
+    Parameters
+    ----------
+    elapsed, run, waited : float
+        Seconds: of the interval; in which threads ran in it, all together; in which they waited.
+    cores : int
+    """
+    wanted = min((run + waited) / elapsed, cores) if elapsed else 0.0
+    return elapsed * min(1.0, run / elapsed / wanted) if wanted else elapsed
 
 
 @dataclass
 class Waits:
-    """What the threads of a process tree have run and waited, nanoseconds by thread."""
+    """What the threads of a process tree have run and waited, seconds by thread."""
 
-    found: dict[int, tuple[int, int]] = field(default_factory=dict)
+    found: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     def look(self, root: int) -> None:
         """Note all threads of `root` and of all processes below it."""
@@ -47,14 +57,13 @@ class Waits:
                     run, waited, _ = (thread / "schedstat").read_text().split()
                 except OSError:
                     continue
-                self.found[int(thread.name)] = int(run), int(waited)
+                self.found[int(thread.name)] = int(run) / 1e9, int(waited) / 1e9
 
     @property
-    def share(self) -> float:
-        """Part of the time in which the threads could have run that they ran."""
-        run = sum(r for r, _ in self.found.values())
-        waited = sum(w for _, w in self.found.values())
-        return run / (run + waited) if run else 1.0
+    def total(self) -> tuple[float, float]:
+        """Seconds run and waited by all threads that were seen."""
+        run, waited = zip(*self.found.values(), strict=True) if self.found else ((), ())
+        return sum(run), sum(waited)
 
 
 def family(root: int) -> set[int]:
@@ -72,8 +81,8 @@ def family(root: int) -> set[int]:
     return found
 
 
-def timed(command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None) -> Took:
-    """Run a command in `folder`.
+def timed(command: Sequence[str], folder: Path, place: Path | None = None) -> Took:
+    """Run a command in `place`, by default in `folder`, where its log goes.
 
     Raises
     ------
@@ -81,13 +90,23 @@ def timed(command: Sequence[str], folder: Path, more: Mapping[str, str] | None =
         It failed; the text ends with what it said.
     """
     waits, ended, start = Waits(), threading.Event(), time.perf_counter()
+    spent = [0.0]
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log,
-                                   env={**environment(), **(more or {})})  # fmt: skip
+        process = subprocess.Popen(
+            command, cwd=place or folder, stdout=log, stderr=log, env=environment()
+        )
 
         def watch() -> None:
-            while not ended.wait(EVERY_S):
+            since, before = start, (0.0, 0.0)
+            while True:
+                over = ended.wait(EVERY_S)
                 waits.look(process.pid)
+                now, total = time.perf_counter(), waits.total
+                run, waited = total[0] - before[0], total[1] - before[1]
+                spent[0] += own(now - since, run, waited)
+                since, before = now, total
+                if over:
+                    return
 
         watcher = threading.Thread(target=watch)
         watcher.start()
@@ -98,4 +117,4 @@ def timed(command: Sequence[str], folder: Path, more: Mapping[str, str] | None =
     if code:
         said = (folder / "log").read_text()[-2000:]
         raise RuntimeError(f"{' '.join(command)}: exit code {code}; {said}")
-    return Took(wall, waits.share)
+    return Took(wall, min(wall, spent[0]))

@@ -172,15 +172,20 @@ def one_volume(curves: Sequence[Curve]) -> str:
 
 def stages(curves: Sequence[Curve]) -> str:
     """Where the time of the volume goes with most nodes."""
-    names = list(curves[0].lifted)
-    lines = [[name, *(f"{c.lifted[name] / 60:.1f} min" for c in curves)] for name in names]
+    names = [name for name in curves[0].lifted if curves[0].lifted[name] > 1]
+    also = {"pair": "pair, then numbers", "measure": "measure, then tables"}
+    lines = [
+        [also.get(name, name), *(f"{c.lifted[name] / 60:.1f} min" for c in curves)]
+        for name in names
+    ]
     most = curves[0].points[-1].nodes
     return _table((f"stage, {most} nodes", *(c.name for c in curves)), lines)
 
 
 def draw(measured: Mapping[str, Any], curves: Mapping[str, Sequence[Curve]]) -> None:
     """Write the picture."""
-    hours = [(0.1, "6 min"), (1, "1 h"), (10, "10 h"), (100, "100 h")]
+    hours = [(0.1, "6 min"), (1, "1 h"), (10, "10 h"), (100, "100 h"),
+             (1000, "1 000 h")]  # fmt: skip
     shares = [(i / 5, f"{20 * i} %") for i in range(6)]
     panels = []
     for kind, title in (("week", "A week's plates, 103 TB"), ("volume", "One volume of 10 TB")):
@@ -189,10 +194,11 @@ def draw(measured: Mapping[str, Any], curves: Mapping[str, Sequence[Curve]]) -> 
         walls = [Line(c.name, [(p.nodes, p.wall_s / HOUR) for p in c.points]) for c in many]
         good = [Line(c.name, [(p.nodes, c.efficiency(p)) for p in c.points]) for c in many]
         marks = [(WEEK_S / HOUR, "7 days")]
+        span = (0.05, 20_000)
         panels += [
-            Panel(f"{title}: wall-clock", "", walls, (0.05, 400), hours, marks=marks, ideal=ideal),
+            Panel(f"{title}: wall-clock", "", walls, span, hours, marks=marks, ideal=ideal),
             Panel(f"{title}: efficiency", "", good, (0, 1.05), shares, log=False,
-                  marks=[(0.8, "80 %")]),
+                  marks=[(0.8, "80 %")], legend=False),
         ]  # fmt: skip
     rows = measured["validated"]
     dots = Dots("Simulated against measured, seconds",

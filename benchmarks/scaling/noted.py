@@ -31,6 +31,8 @@ def probe(scenes: Sequence[Scene], step: str, batches: Sequence[str] = ("0000",)
     for _, process in started:
         if code := process.wait():
             raise RuntimeError(f"{step}: exit code {code}")
+    for scene, batch in product(scenes, batches):
+        scene.check(step, batch)
     return [json.loads(notes.read_text(encoding="utf-8")) for notes, _ in started]
 
 

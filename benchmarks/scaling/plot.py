@@ -102,7 +102,8 @@ def _panel(panel: Panel) -> Iterable[str]:
     for value, name in panel.marks:
         y = _y(panel, value)
         yield f'<path d="M0 {y:.1f}H{ACROSS}" stroke="#c92a2a" stroke-dasharray="6 3"/>'
-        yield _text(ACROSS - 4, y - 5, name, anchor="end", colour="#c92a2a", size=12)
+        x, anchor = (6, "start") if panel.log else (ACROSS - 4, "end")
+        yield _text(x, y - 5, name, anchor=anchor, colour="#c92a2a", size=12)
     for i, line in enumerate(panel.lines):
         yield _path(panel, line.points, COLOURS[i], DASHES[i], 2.2)
         for x, value in line.points:
@@ -127,17 +128,16 @@ def _axes(panel: Panel) -> Iterable[str]:
 
 
 def _legend(panel: Panel) -> Iterable[str]:
-    height = 19 * (len(panel.lines) + bool(panel.ideal))
-    width = 22 + 6.6 * max(len(line.name) for line in panel.lines) + 18
-    left = ACROSS - width - 6
-    yield (f'<rect x="{left}" y="6" width="{width}" height="{height + 8}" fill="white" '
-           f'stroke="{GRID}"/>')  # fmt: skip
     names = [(line.name, COLOURS[i], DASHES[i]) for i, line in enumerate(panel.lines)]
-    names += [("as many times faster as nodes", PALE, "4 4")] if panel.ideal else []
+    names += [("n nodes, n times faster", PALE, "4 4")] if panel.ideal else []
+    width = 44 + 6.4 * max(len(name) for name, *_ in names)
+    left, height = ACROSS - width - 4, 19 * len(names) + 6
+    box = f'x="{left:.1f}" y="4" width="{width:.1f}" height="{height}"'
+    yield f'<rect {box} fill="white" stroke="{GRID}"/>'
     for i, (name, colour, dash) in enumerate(names):
-        y = 22 + 19 * i
+        y = 20 + 19 * i
         stroke = f'stroke="{colour}" stroke-width="2.2" stroke-dasharray="{dash}"'
-        yield f'<path d="M{left + 6} {y - 4}h24" {stroke}/>'
+        yield f'<path d="M{left + 6:.1f} {y - 4}h24" {stroke}/>'
         yield _text(left + 36, y, name, size=12)
 
 

@@ -75,6 +75,20 @@ class Scene:
         found += ["--record", str(records / step / f"{batch}.json"), "--config", str(self.path)]
         return [*found, "--run", str(self.folder / "execution.json"), "--workers", str(workers)]
 
+    def check(self, step: str, batch: str) -> None:
+        """Fail where an image could not be used: its time would be that of nothing.
+
+        Raises
+        ------
+        RuntimeError
+            An image was quarantined.
+        """
+        record = self.folder / "results" / "scene" / "records" / step / f"{batch}.json"
+        images = json.loads(record.read_text(encoding="utf-8"))["images"]
+        for path, image in images.items():
+            if image["status"] != "ok":
+                raise RuntimeError(f"{step} {path}: {image['reason']}")
+
 
 def command(*arguments: str) -> list[str]:
     """Command line of voxelmill."""

@@ -135,7 +135,10 @@ def run_image(folder: Path, step: str, workers: int, processes: bool) -> Took:
         write_large(folder / "image.zarr", LARGE, seed=SEED)
     scene = Scene(folder / f"run{workers}{processes}", "../image.zarr", PLANE)
     scene.prepare({"blocks": {"size": EDGE}, "compute": {"processes": processes}})
-    return timed(command(*scene.step(step, "0000", workers)), scene.folder)
+    # Batches name the image as seen from where they were made.
+    took = timed(command(*scene.step(step, "0000", workers)), scene.folder, Path.cwd())
+    scene.check(step, "0000")
+    return took
 
 
 def again(measured: Measured) -> Iterator[Checked]:

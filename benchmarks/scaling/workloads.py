@@ -15,7 +15,8 @@ from benchmarks.scaling.plates import Floats, Job, spread
 from benchmarks.scaling.volume import Stage
 from voxelmill.blocks import Grid
 from voxelmill.config import Blocks, Settings
-from voxelmill.need import Extent, read_box
+from voxelmill.engine import PAIRS
+from voxelmill.need import Extent
 from voxelmill.need import tasks as engine_tasks
 from voxelmill.plugin import Index
 from voxelmill.store.label_layout import label_levels
@@ -138,10 +139,6 @@ class Geometry:
         z, y, x = (np.asarray(e, np.float64) for e in edges)
         return np.asarray(np.einsum("i,j,k->ijk", z, y, x).ravel())
 
-    def most(self) -> int:
-        """Voxels of the largest box that a block reads."""
-        return prod(read_box(self.extent, self.blocks, self.halo))
-
     def coarse(self) -> int:
         """Voxels of the levels that one task writes at the end."""
         levels = label_levels(self.shape, self.levels)
@@ -195,7 +192,7 @@ def image_stages(
               weight=weights["look"]),
         Stage("fit", known["fit"][:1]),
         Stage("segment", listed(rng.choice(rate, len(read)) * read), listed(SAMPLE * read)),
-        Stage("pair", drawn("pair"), least=16,
+        Stage("pair", drawn("pair"), least=PAIRS, weight=weights["pair"],
               serial_s=of.objects * found["segment"]["objects_s"]),
         Stage("write", written := drawn("write"), SAMPLE * of.voxels / len(written),
               weight=weights["write"]),
@@ -203,6 +200,6 @@ def image_stages(
     ]  # fmt: skip
     measure = [
         Stage("measure", blocks := drawn("measure"), 2 * SAMPLE * of.voxels / len(blocks),
-              serial_s=of.objects * found["measure"]["objects_s"]),
+              serial_s=of.objects * found["measure"]["objects_s"], weight=weights["measure"]),
     ]  # fmt: skip
     return {"segment": segment, "measure": measure}
