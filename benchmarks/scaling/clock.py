@@ -2,14 +2,15 @@
 
 On a machine that others use too, threads wait for a core. The kernel counts that per thread
 (``/proc/<pid>/task/<tid>/schedstat``: nanoseconds run, nanoseconds waited). Several times a second
-that tells how many cores the command wanted (run + waited), at most those there are, and how many
-it got. An interval counts for the time in which the wanted cores would have done as much.
+that tells which share of what it wanted each thread got. An interval counts for the mean share,
+each thread weighing as much as it ran: event loops, which run little and wait as long for a core as
+any, hardly count. It counts for no less than what all have run, on all cores.
 """
 
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import cpu_count
 from pathlib import Path
@@ -30,17 +31,22 @@ class Took:
     """With the cores to itself."""
 
 
-def own(elapsed: float, run: float, waited: float, cores: int = CORES) -> float:
+def own(elapsed: float, threads: Sequence[tuple[float, float]], cores: int = CORES) -> float:
     """Seconds that an interval would have taken undisturbed.
 
     Parameters
     ----------
-    elapsed, run, waited : float
-        Seconds: of the interval; in which threads ran in it, all together; in which they waited.
+    elapsed : float
+        Seconds of the interval.
+    threads : sequence of (float, float)
+        Seconds that each thread ran in it, and that it waited for a core.
     cores : int
     """
-    wanted = min((run + waited) / elapsed, cores) if elapsed else 0.0
-    return elapsed * min(1.0, run / elapsed / wanted) if wanted else elapsed
+    run = sum(ran for ran, _ in threads)
+    if not run:
+        return 0.0 if any(waited for _, waited in threads) else elapsed
+    share = sum(ran * ran / (ran + waited) for ran, waited in threads if ran) / run
+    return min(elapsed, max(elapsed * share, run / cores))
 
 
 @dataclass
@@ -59,11 +65,13 @@ class Waits:
                     continue
                 self.found[int(thread.name)] = int(run) / 1e9, int(waited) / 1e9
 
-    @property
-    def total(self) -> tuple[float, float]:
-        """Seconds run and waited by all threads that were seen."""
-        run, waited = zip(*self.found.values(), strict=True) if self.found else ((), ())
-        return sum(run), sum(waited)
+    def since(self, before: Mapping[int, tuple[float, float]]) -> list[tuple[float, float]]:
+        """Seconds that each thread has run and waited since it was as `before`."""
+        found = []
+        for thread, (run, waited) in self.found.items():
+            ran, had = before.get(thread, (0.0, 0.0))
+            found.append((run - ran, waited - had))
+        return found
 
 
 def family(root: int) -> set[int]:
@@ -97,14 +105,14 @@ def timed(command: Sequence[str], folder: Path, place: Path | None = None) -> To
         )
 
         def watch() -> None:
-            since, before = start, (0.0, 0.0)
+            since = start
             while True:
                 over = ended.wait(EVERY_S)
+                before = dict(waits.found)
                 waits.look(process.pid)
-                now, total = time.perf_counter(), waits.total
-                run, waited = total[0] - before[0], total[1] - before[1]
-                spent[0] += own(now - since, run, waited)
-                since, before = now, total
+                now = time.perf_counter()
+                spent[0] += own(now - since, waits.since(before))
+                since = now
                 if over:
                     return
 

@@ -102,8 +102,8 @@ def _panel(panel: Panel) -> Iterable[str]:
     for value, name in panel.marks:
         y = _y(panel, value)
         yield f'<path d="M0 {y:.1f}H{ACROSS}" stroke="#c92a2a" stroke-dasharray="6 3"/>'
-        x, anchor = (6, "start") if panel.log else (ACROSS - 4, "end")
-        yield _text(x, y - 5, name, anchor=anchor, colour="#c92a2a", size=12)
+        left, anchor = (6, "start") if panel.log else (ACROSS - 4, "end")
+        yield _text(left, y - 5, name, anchor=anchor, colour="#c92a2a", size=12)
     for i, line in enumerate(panel.lines):
         yield _path(panel, line.points, COLOURS[i], DASHES[i], 2.2)
         for x, value in line.points:

@@ -150,20 +150,23 @@ def test_a_command_is_timed_and_its_threads_are_seen(tmp_path: Path) -> None:
     assert 0 < took.own_s <= took.wall_s
     with pytest.raises(RuntimeError, match=r"exit code 3; said"):
         timed(["sh", "-c", "echo said; exit 3"], tmp_path)
-    assert Waits({1: (30, 10), 2: (60, 0)}).total == (90, 10)
-    assert Waits().total == (0, 0)
+    waits = Waits({1: (30, 10), 2: (60, 0)})
+    assert waits.since({1: (20, 9)}) == [(10, 1), (60, 0)]
 
 
 def test_an_interval_counts_for_what_was_done_in_it() -> None:
-    assert own(10, 10, 0, cores=2) == 10
-    assert own(10, 20, 0, cores=2) == 10
-    # One thread got half a core; two got a half together; three shared two cores of their own.
-    assert own(10, 5, 5, cores=2) == 5
-    assert own(10, 5, 15, cores=2) == 2.5
-    assert own(10, 20, 10, cores=2) == 10
-    # Nothing to do but wait for something else.
-    assert own(10, 0, 0, cores=2) == 10
-    assert own(10, 0, 10, cores=2) == 0
+    assert own(10, [(10, 0)], cores=2) == 10
+    assert own(10, [(10, 0), (10, 0)], cores=2) == 10
+    # One thread got half a core; two got a half together.
+    assert own(10, [(5, 5)], cores=2) == 5
+    assert own(10, [(2.5, 7.5), (2.5, 7.5)], cores=2) == 2.5
+    # Three shared two cores that nobody else wanted.
+    assert own(10, [(20 / 3, 10 / 3)] * 3, cores=2) == pytest.approx(10)
+    # An event loop that wakes up now and then waits long and does nothing.
+    assert own(10, [(5, 5), (0.01, 2)], cores=2) == pytest.approx(5, rel=0.01)
+    # Nothing to do but wait for something else; or no core at all.
+    assert own(10, [(0, 0)], cores=2) == 10
+    assert own(10, [(0, 10)], cores=2) == 0
 
 
 def test_what_is_kept_reads_as_it_was(tmp_path: Path) -> None:
