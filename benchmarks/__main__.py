@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plate_table import plate_table
+from benchmarks.scaling.document import PAGE, sections
 from benchmarks.timing import Row, markdown, table
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -32,7 +33,7 @@ HEADLINES = (
 """How the names of the rows begin that the README shows."""
 TOPICS = ("accuracy", "segmentation", "components", "overhead", "limits", "labels", "reading",
           "features", "features_memory", "segmenters", "pipeline", "memory", "mosaic",
-          "chaos", "week", "plan")  # fmt: skip
+          "chaos", "week", "plan", "scaling")  # fmt: skip
 
 
 def run(topic: str) -> list[Row]:
@@ -58,6 +59,7 @@ def quotes(rows: list[Row]) -> dict[tuple[Path, str], str]:
         (readme, "bench"): markdown(heads),
         (readme, "plate"): plate_table(rows),
         (ROOT / "docs" / "benchmarks.md", "bench"): markdown(rows),
+        **{(PAGE, mark): shown for mark, shown in sections().items()},
     }
 
 
