@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from plain_costs import START_S, PlainCosts
 from voxelmill import sizing
 from voxelmill.batchtable import BatchTable, Entry, Key
 from voxelmill.config import Config, Segmented
 from voxelmill.configfile import parse
-from voxelmill.costs import Costs
 from voxelmill.layout import Layout, batch_table, manifest
 from voxelmill.plugin import BadConfig, BadInput
 from voxelmill.steps.cutting import Cutter
@@ -240,10 +240,10 @@ def test_another_calibration_cuts_only_new_datasets(
     """A plate of 6 images of 8192 voxels: two batches at a second an image, three at two."""
 
     def speed(voxels_s: float) -> None:
-        costs = Costs(mpx_s=dict.fromkeys(("segment", "qc", "measure"), voxels_s / 1e6))
+        costs = PlainCosts(mpx_s=dict.fromkeys(("segment", "qc", "measure"), voxels_s / 1e6))
         monkeypatch.setattr(sizing, "load_costs", lambda _site: costs)
 
-    minutes = (3 + Costs().start("qc")) / 60
+    minutes = (3 + START_S) / 60
     speed(8192)
     assert len(place.scan(minutes=minutes).batches["a"]) == 2
     files = place.files()

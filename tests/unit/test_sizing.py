@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
+from plain_costs import PlainCosts
 from voxelmill.config import Config
-from voxelmill.costs import Costs
 from voxelmill.plugin import BadConfig
 from voxelmill.sizing import ByCount, ByTime, Kind, rule, voxels
 
 NUCLEI = {"channel": "DNA", "segmenter": {"kind": "watershed", "diameter_um": 9}}
 LOST = Kind("[]", "", "[]")
-COSTS = Costs(mpx_s={"segment": 4.0, "qc": 9.0, "measure": 2.0})
+COSTS = PlainCosts(mpx_s={"segment": 4.0, "qc": 9.0, "measure": 2.0})
 
 
 def config(**more: object) -> Config:

@@ -155,7 +155,7 @@ def test_quarantined_images_count_once_before_they_are_aggregated(tree: Tree) ->
 
 
 def test_not_every_record_is_read(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voxelmill.steps.survey.RECORDS", 1)
+    monkeypatch.setattr("voxelmill.steps.jobsurvey.RECORDS", 1)
     tree.record("qc", "0000", ["x"])
     assert tree.standing().counted
     tree.record("qc", "0001", ["y"])
