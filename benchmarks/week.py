@@ -122,17 +122,17 @@ def used() -> float:
 def minutes(folder: Path) -> dict[str, list[float]]:
     """Minutes of each job by step, by the costs that the batches were cut by."""
     config = load_config(folder / "week.yaml")
-    cores, costs = load_site("roihu").site.cores, load_costs("roihu")
+    site, costs = load_site("roihu").site, load_costs("roihu")
     table = BatchTable.read(folder / "results").entries
     loads = [entry.load for entries in table.values() for entry in entries]
-    return {
-        step: [
-            (costs.start(step) + n.images * costs.image(step, n.extent, config) / cores) / 60
-            for n in loads
-            if n.extent is not None
-        ]
-        for step in STEPS
-    }
+    found: dict[str, list[float]] = {step: [] for step in STEPS}
+    for load in loads:
+        if load.extent is None:
+            continue
+        for step, cores in costs.cores(load.extent, config, site.cores).items():
+            work = costs.work(step, [(load.extent, load.images)], config)
+            found[step].append(costs.seconds(step, work, config, cores) / 60)
+    return found
 
 
 def measure(plates: int = PLATES, fields: int = FIELDS) -> list[Row]:

@@ -233,12 +233,12 @@ def _split(stage: volume.Stage, parts: int = 5000) -> volume.Stage:
 
 WEEKS: Mapping[str, Callable[[Measured], Curve]] = {
     "2 cores a job": partial(week, name="2 cores a job", job_cores=2),
-    "8 cores a job": partial(week, name="8 cores a job"),
-    "8 cores a job, all families": partial(
-        week, name="8 cores a job, all families", measure="measure, all families"
+    "4 cores a job": partial(week, name="4 cores a job"),
+    "4 cores a job, all families": partial(
+        week, name="4 cores a job, all families", measure="measure, all families"
     ),
-    "8 cores a job, no limit of bytes or jobs": partial(
-        week, name="8 cores a job, no limit of bytes or jobs",
+    "4 cores a job, no limit of bytes or jobs": partial(
+        week, name="4 cores a job, no limit of bytes or jobs",
         bandwidth=inf, node_bandwidth=inf, max_jobs=10**9,
     ),
 }  # fmt: skip

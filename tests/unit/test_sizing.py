@@ -30,8 +30,8 @@ def kind(mpx: int, channels: int = 1) -> Kind:
         ({"batches": {"images": 7}}, "images=7"),
         ({"batches": {"images": 7}, "site": "roihu"}, "images=7"),
         ({"batches": {"minutes": 12.5}}, "minutes=12.5 cores=1"),
-        ({"batches": {"minutes": 12.5}, "site": "roihu"}, "minutes=12.5 cores=8"),
-        ({"site": "roihu"}, "minutes=40 cores=8"),
+        ({"batches": {"minutes": 12.5}, "site": "roihu"}, "minutes=12.5 cores=4"),
+        ({"site": "roihu"}, "minutes=40 cores=4"),
     ],
 )
 def test_the_rule_is_the_configuration_s(given: dict[str, Any], text: str) -> None:
