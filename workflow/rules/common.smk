@@ -76,6 +76,8 @@ def minutes(step):
     """Resource function: minutes that a job of `step` may take, more with every attempt."""
 
     def runtime(wildcards, attempt):
-        return JOBS.ask(step, wildcards.dataset, wildcards.get("batch"), attempt).runtime
+        return JOBS.ask(
+            step, wildcards.dataset, wildcards.get("batch"), attempt
+        ).runtime
 
     return runtime

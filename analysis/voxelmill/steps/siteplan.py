@@ -33,6 +33,9 @@ from voxelmill.steps.planfacts import datasets_json, footprints, run_json, writt
 from voxelmill.steps.prepare import Prepared
 from voxelmill.steps.survey import Survey
 
+OWN = "own job"
+"""Where steps of whole datasets run: beside Snakemake."""
+
 
 def at_site(prepared: Prepared, found: Survey, costs: Costs, file: SiteFile) -> dict[str, Any]:
     """Plan a run at a site."""
@@ -93,7 +96,9 @@ def _run(
         step |= {
             "memory_gib": ask.gib,
             "memory_bytes": memory.get(name, 0),
-            "partition": partition_of(file, ask, run.steps[name].longest_s),
+            "partition": partition_of(file, ask, run.steps[name].longest_s)
+            if name in BATCH_STEPS
+            else OWN,
             "units": nodes * job_units(ask, hours, file.site.billing),
         }
     return planned | {"units": sum(s["units"] for s in planned["steps"].values())}
