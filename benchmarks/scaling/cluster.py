@@ -25,7 +25,7 @@ import yaml
 from benchmarks.large import write_large
 from benchmarks.scaling import plates, volume
 from benchmarks.scaling.clock import timed
-from benchmarks.scaling.measure import EDGE, MEASURED, PLANE, load
+from benchmarks.scaling.inputs import EDGE, MEASURED, PLANE, load
 from benchmarks.scaling.noted import save
 from benchmarks.scaling.scenes import FIELDS, PLATE, SIZE, Scene, command, write_plate
 from benchmarks.scaling.simulate import geometry, head

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.scaling.measure import MEASURED, load
+from benchmarks.scaling.inputs import MEASURED, load
 from benchmarks.scaling.plot import Dots, Line, Panel, picture
 from benchmarks.scaling.simulate import (
     BANDWIDTH,

@@ -1,6 +1,6 @@
 """Measure what the simulation is fed with, on this machine → ``measured.json``.
 
-    python -m benchmarks.scaling.measure [plates image volume dask snakemake]
+    python -m benchmarks.scaling.inputs [plates image volume dask snakemake]
 
 Processor seconds throughout, so that other users of the machine disturb little; *alone* with one
 core busy, *beside* with a second one doing the same, *apart* where blocks share no decoded chunks,
