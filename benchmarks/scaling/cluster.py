@@ -34,6 +34,7 @@ from benchmarks.scaling.validate import (
     SEED,
     WELLS,
     Checked,
+    busy,
     checked,
     report,
 )
@@ -154,8 +155,7 @@ def run_image(measured: Measured, slurm: Slurm, folder: Path) -> Iterator[Checke
     write_large(folder / "image.zarr", SIDE, seed=SEED)
     was = geometry(measured["image"])
     of = Geometry((1, SIDE, SIDE), was.block, was.halo, round(was.objects * SIDE**2 / was.voxels))
-    costs = measured["image"]["beside"]
-    stages = image_stages(costs, was, of, Settings.model_validate(PLANE))
+    settings = Settings.model_validate(PLANE)
     dask, latency = measured["dask"]["processes"], measured["slurm"]
     for count in range(1, len(slurm.nodes) + 1):
         scene = Scene(folder / f"dask{count}", "../image.zarr", PLANE)
@@ -164,6 +164,8 @@ def run_image(measured: Measured, slurm: Slurm, folder: Path) -> Iterator[Checke
                    "extra": [slurm.without(count)] if slurm.without(count) else []}  # fmt: skip
         compute = {"kind": "slurm", "slurm": workers}
         scene.prepare({"blocks": {"size": EDGE}, "compute": compute})
+        costs = measured["image"][busy(count, processes=True)]
+        stages = image_stages(costs, was, of, settings)
         for step in ("segment", "measure"):
             took = timed(command(*scene.step(step, "0000", 1)), scene.folder, Path.cwd())
             scene.check(step, "0000")

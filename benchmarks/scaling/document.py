@@ -81,8 +81,8 @@ def inputs(measured: Mapping[str, Any]) -> str:
         alone = f"{plates[step]['image_s']:.3f} s; {plates[step]['start_s']:.1f} s"
         lines += [[f"`{step}`, a field; a job's start", alone, "measured"]]
     block = " x ".join(map(str, volume["block"]))
-    costs = volume["alone"]["segment"]["stages_s"]["segment"]
-    per_object = [1e6 * volume["alone"][s]["objects_s"] for s in ("segment", "measure")]
+    costs = volume["apart"]["segment"]["stages_s"]["segment"]
+    per_object = [1e6 * volume["apart"][s]["objects_s"] for s in ("segment", "measure")]
     lines += [
         [f"a block of {block} of a volume, segmented",
          f"{mean(costs):.2f} s ({min(costs):.2f} … {max(costs):.2f})", "measured"],

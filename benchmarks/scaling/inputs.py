@@ -3,7 +3,8 @@
     python -m benchmarks.scaling.inputs [plates image volume dask snakemake]
 
 Processor seconds throughout, so that other users of the machine disturb little; *alone* with one
-core busy, *beside* with a second one doing the same. Ten minutes on two quiet cores. Latencies of a
+core busy, *beside* with a second one doing the same, *apart* where blocks share no decoded chunks,
+as those of different processes. Ten minutes on two quiet cores. Latencies of a
 cluster are not measured here (see `cluster`), and are kept.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.large import write_large
-from benchmarks.scaling.noted import fields, line, probe, save, serial, stages
+from benchmarks.scaling.noted import crowding, fields, line, probe, save, serial, stages
 from benchmarks.scaling.overheads import aggregates, dask, snakemake
 from benchmarks.scaling.scenes import (
     PATCH,
@@ -57,19 +58,22 @@ def measure_plates(folder: Path) -> dict[str, Any]:
     many = Scene(folder / "many", "../plate.zarr", PLATE | {"batches": {"images": MANY}})
     names = many.prepare()[:2]
     few.prepare()
+    crowded: dict[str, float] = {}
     for step in ("qc", "segment", "measure"):
         # The first run of all compiles.
         probe([few], step)
         (short,) = probe([few], step)
         for busy, batches in (("alone", names[:1]), ("beside", names)):
             found[busy][step] = _step(short, probe([many], step, batches))
+        alone = found["alone"][step]["start_s"] + MANY * found["alone"][step]["serial_s"]
+        crowded[step] = crowding(many, step, alone)
     for scene in (few, many):
         scene.with_features(every).prepare()
     probe([few], "measure")
     found["beside"]["measure, all families"] = _step(
         probe([few], "measure")[0], probe([many], "measure", names)
     )
-    return found | aggregates(folder, few, many)
+    return found | {"crowded": crowded} | aggregates(folder, few, many)
 
 
 def _step(short: Any, long: list[Any]) -> dict[str, Any]:  # noqa: ANN401 - JSON
@@ -93,7 +97,15 @@ def measure_image(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"shape": [1, IMAGE, IMAGE], "block": [1, EDGE, EDGE]}
     for busy in ("alone", "beside"):
         found[busy] = _engine(small, [large] if busy == "alone" else [large, twin])
-    return found | objects_of(large)
+    found["apart"] = _engine(small, [large], apart=True)
+    found |= objects_of(large)
+    found["crowded"] = {
+        step: crowding(
+            large, step, of["start_s"] + of["kernels_s"] + of["objects_s"] * found["objects"]
+        )
+        for step, of in found["alone"].items()
+    }
+    return found
 
 
 def measure_volume(folder: Path) -> dict[str, Any]:
@@ -105,17 +117,17 @@ def measure_volume(folder: Path) -> dict[str, Any]:
         scene.prepare({"blocks": {"size": WIDTH, "depth": DEPTH}})
     shape = [n * c for n, c in zip(PATCH, COUNTS, strict=True)]
     found: dict[str, Any] = {"shape": shape, "block": [DEPTH, WIDTH, WIDTH]}
-    found["alone"] = _engine(small, [large])
+    found["apart"] = _engine(small, [large], apart=True)
     return found | objects_of(large)
 
 
-def _engine(small: Scene, large: list[Scene]) -> dict[str, Any]:
+def _engine(small: Scene, large: list[Scene], *, apart: bool = False) -> dict[str, Any]:
     """Costs by step: of a job's start, of the driver for an object, of tasks by stage."""
     found = {}
     for step in ("segment", "measure"):
         # The first run of all compiles.
         probe([small], step)
-        short, long = probe([small], step)[0], probe(large, step)[0]
+        short, long = probe([small], step)[0], probe(large, step, apart=apart)[0]
         points = [
             (objects_of(s)["objects"], serial(n)) for s, n in ((small, short), (large[0], long))
         ]

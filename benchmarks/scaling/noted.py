@@ -13,19 +13,26 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.scaling.scenes import Scene, environment
+from benchmarks.scaling.clock import timed
+from benchmarks.scaling.scenes import Scene, command, environment
 
 Notes = Mapping[str, Any]
+REPEATS = 5
 TOP = 0.1
 """What a first task may take beyond the others and still counts as one of them, seconds."""
 
 
-def probe(scenes: Sequence[Scene], step: str, batches: Sequence[str] = ("0000",)) -> list[Notes]:
-    """Run one step on all batches of all scenes at once, each on one worker; return their notes."""
+def probe(
+    scenes: Sequence[Scene], step: str, batches: Sequence[str] = ("0000",), *, apart: bool = False
+) -> list[Notes]:
+    """Run one step on all batches of all scenes at once, each on one worker; return their notes.
+
+    Tasks `apart` from each other share no decoded chunks.
+    """
     started = []
     for scene, batch in product(scenes, batches):
         notes = scene.folder / f"{step}-{batch}.notes.json"
-        line = [sys.executable, "-m", "benchmarks.scaling.probe", str(notes)]
+        line = [sys.executable, "-m", "benchmarks.scaling.probe", *["--apart"] * apart, str(notes)]
         line += scene.step(step, batch, 1)
         started.append((notes, subprocess.Popen(line, env=environment())))
     for _, process in started:
@@ -72,6 +79,20 @@ def fields(notes: Notes) -> list[float]:
     found, _ = stages(notes)
     per_image = [c for c in found.values() if c]
     return [sum(parts) for parts in zip(*per_image, strict=True)]
+
+
+def crowding(scene: Scene, step: str, serial_s: float) -> float:
+    """How much longer tasks take where two threads of one process do them.
+
+    They share the interpreter's lock and the memory; seconds are those of undisturbed cores.
+    `serial_s` is what the step takes besides its tasks.
+    """
+    took: dict[int, list[float]] = {1: [], 2: []}
+    for workers in (1, 2) * REPEATS:
+        found = timed(command(*scene.step(step, "0000", workers)), scene.folder, Path.cwd())
+        took[workers].append(found.own_s)
+    one, two = median(took[1]), median(took[2])
+    return round(max(1.0, 2 * (two - serial_s) / (one - serial_s)), 3)
 
 
 def line(small: tuple[int, float], large: tuple[int, float]) -> tuple[float, float]:

@@ -1,7 +1,8 @@
 """Run one step as the workflow does, in this process, and note what each of its tasks cost.
 
-    python -m benchmarks.scaling.probe NOTES segment BATCH --record … --workers 1
+    python -m benchmarks.scaling.probe [--apart] NOTES segment BATCH --record … --workers 1
 
+With `--apart` no decoded chunk is kept for the next block, as if another process did that.
 In: the command line of a step, with threads as workers. Out: the file NOTES, JSON:
 
     {"wall": s, "cpu": s, "stages": [{"title", "wall", "tasks": [[key, wall, cpu], …]}, …]}
@@ -67,7 +68,11 @@ class Notes:
 def main() -> None:
     """Run the step that the command line names."""
     from voxelmill import cli
+    from voxelmill.store.cache import chunk_cache
 
+    if sys.argv[1] == "--apart":
+        sys.argv.pop(1)
+        chunk_cache().resize(0)
     path = Path(sys.argv.pop(1)).resolve()
     notes = Notes()
     notes.install()

@@ -185,7 +185,7 @@ def one_volume(
         As it is, and with the coarse levels written by many tasks.
     """
     settings, of = Settings.model_validate(VOLUME), large(measured)
-    engine = measured["volume"]["alone"]
+    engine = measured["volume"]["apart"]
     steps = image_stages(engine, geometry(measured["volume"]), of, settings)
     each = workers_of(of, settings)
     work = sum(float(sum(s.costs)) + s.serial_s for stages in steps.values() for s in stages)

@@ -88,15 +88,33 @@ def plate_jobs(
                 size = READS[step] * images * of.pixels * of.channels * SAMPLE
                 serial = scale * found["serial_s"] * images
                 alone = found["start_s"] + serial
-                jobs.append(
-                    Job(alone, float(drawn.sum()), spread(drawn, of.cores), of.cores, size, needs)
-                )
+                slow = crowding(costs, busy, step) if of.cores > 1 else 1.0
+                work, wide = slow * float(drawn.sum()), slow * spread(drawn, of.cores)
+                jobs.append(Job(alone, work, wide, of.cores, size, needs))
             ends += [at, at + 2]
         for step in ("aggregate", "report"):
             alone = costs[step]["start_s"] + scale * costs[step]["image_s"] * of.fields
             jobs.append(Job(alone, needs=tuple(ends)))
             ends = [len(jobs) - 1]
     return jobs
+
+
+def crowding(costs: Measured, busy: str, step: str) -> float:
+    """How much longer tasks take on threads of one process than what was measured as `busy`.
+
+    Threads share the interpreter's lock besides the memory. Their factor was measured against one
+    core alone; of costs beside another process it holds a part already.
+    """
+    alone, found = (float(np.sum(_tasks(costs[kind][step]))) for kind in ("alone", busy))
+    counts = [len(_tasks(costs[kind][step])) for kind in ("alone", busy)]
+    return max(1.0, float(costs["crowded"][step]) * alone / found * counts[1] / counts[0])
+
+
+def _tasks(step: Measured) -> list[float]:
+    """Costs of the images of a step, or of the blocks that it is about."""
+    if "images_s" in step:
+        return list(step["images_s"])
+    return list(max(step["stages_s"].values(), key=sum))
 
 
 @dataclass(frozen=True)

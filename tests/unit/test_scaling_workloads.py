@@ -13,7 +13,14 @@ from benchmarks.scaling.clock import Waits, own, timed
 from benchmarks.scaling.noted import costs, line, save
 from benchmarks.scaling.plot import Dots, Line, Panel, picture
 from benchmarks.scaling.simulate import Curve, Point
-from benchmarks.scaling.workloads import Geometry, Plates, image_stages, images_of, plate_jobs
+from benchmarks.scaling.workloads import (
+    Geometry,
+    Plates,
+    crowding,
+    image_stages,
+    images_of,
+    plate_jobs,
+)
 from voxelmill.blocks import Grid
 from voxelmill.config import Settings
 
@@ -24,6 +31,7 @@ PLATES = {
     "channels": 5,
     "alone": {"qc": STEP, "segment": STEP, "measure": STEP},
     "beside": {"qc": STEP, "segment": {**STEP, "images_s": [4.0]}, "measure": STEP},
+    "crowded": {"qc": 1.0, "segment": 2.5, "measure": 1.0},
     "aggregate": LIGHT,
     "report": LIGHT,
 }
@@ -51,14 +59,22 @@ def test_jobs_of_plates_are_those_of_the_workflow() -> None:
     assert report.needs == (9,)
     assert {job.cores for job in jobs} == {4, 1}
     # Four times the pixels: four times the costs, but not the start of a job.
-    assert segment.work_s == 4 * 4 * 4.0
-    assert segment.wide_s == 16.0
+    assert segment.work_s == 4 * 4 * 4.0 * 1.25
+    assert segment.wide_s == 16.0 * 1.25
     assert segment.alone_s == pytest.approx(2.0 + 4 * 4 * 0.1)
     assert aggregate.alone_s == pytest.approx(1.0 + 10 * 4 * 0.5)
     assert qc.size == 4 * 400 * 5 * 2
     assert plate_jobs({"plates": PLATES}, of) == jobs
     assert plate_jobs({"plates": PLATES}, of, seed=1) != jobs
     assert plate_jobs({"plates": PLATES}, of, "alone")[1].work_s < segment.work_s
+    assert plate_jobs({"plates": PLATES}, replace(of, cores=1))[1].work_s == 4 * 4 * 4.0
+
+
+def test_threads_are_slower_than_processes_by_what_these_do_not_hold_yet() -> None:
+    # Alone 2 s on average, beside another process 4 s, two threads 2.5 times as long as one alone.
+    assert crowding(PLATES, "beside", "segment") == 1.25
+    assert crowding(PLATES, "alone", "segment") == 2.5
+    assert crowding(PLATES, "beside", "measure") == 1
 
 
 def test_batches_take_the_minutes_of_a_site() -> None:
