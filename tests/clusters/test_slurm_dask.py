@@ -14,7 +14,7 @@ from clusters.slurmctl import ask, until
 from trees import digests
 from voxelmill.ledger import read_lines
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 CONFIG = """
 datasets: sheet.tsv
 objects: {nuclei: {channel: "0", segmenter: {kind: watershed, diameter_um: 14}}}
@@ -57,7 +57,7 @@ def driver(folder: Path, run: str, *options: str) -> str:
                ).strip()  # fmt: skip
 
 
-def ended(job: str, seconds: float = 240) -> str:
+def ended(job: str, seconds: float = 480) -> str:
     """State in which a job ends."""
     until(lambda: job not in ask("squeue", "--noheader", "--format", "%A"), seconds)
     return ask(
@@ -84,7 +84,7 @@ def local(slurm: None, image: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_a_worker_that_is_killed_is_replaced(folder: Path, local: dict[str, str]) -> None:
     job = driver(folder, "slurm")
-    until(lambda: len(workers()) == 3 and finished_blocks(folder) > 5, 120)
+    until(lambda: len(workers()) == 3 and finished_blocks(folder) > 5, 240)
     first = workers()
     ask("scancel", "--signal", "KILL", "--full", first[0])
     until(lambda: len(set(workers()) - {first[0]}) == 3, 60)
@@ -102,13 +102,13 @@ def test_a_driver_that_dies_goes_on_with_what_is_finished(
 ) -> None:
     """The scheduler is in it: its death, a time limit and a preemption are the same to the step."""
     job = driver(folder, "slurm")
-    until(lambda: finished_blocks(folder) > 20, 120)
+    until(lambda: finished_blocks(folder) > 20, 240)
     ask("scancel", "--signal", "KILL", "--full", job)
     assert ended(job) != "COMPLETED"
     until(lambda: not workers(), 90)
     before = {line["key"] for line in read_lines(folder / LEDGER)[0][1:]}
     again = driver(folder, "slurm")
-    until(lambda: finished_blocks(folder) > len(before), 120)
+    until(lambda: finished_blocks(folder) > len(before), 240)
     lines = [line["key"] for line in read_lines(folder / LEDGER)[0][1:]]
     assert lines[: len(before)] == [*dict.fromkeys(lines)][: len(before)]
     assert before <= set(lines)

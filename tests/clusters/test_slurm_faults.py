@@ -18,7 +18,7 @@ from clusters.slurmctl import ask, until
 from trees import digests
 from voxelmill.steps.demo import write_demo_plate
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 CONFIG = """
 datasets: sheet.tsv
 objects: {nuclei: {channel: DNA, segmenter: {kind: scripted, level: 900}}}
@@ -110,7 +110,7 @@ def run(idle: None, tmp_path: Path, site: Path) -> Iterator[Run]:
         process.kill()
 
 
-def finish(process: "subprocess.Popen[str]", run: Run, seconds: float = 300) -> int:
+def finish(process: "subprocess.Popen[str]", run: Run, seconds: float = 480) -> int:
     """Exit code; a run that hangs is killed, and fails the test."""
     try:
         return process.wait(seconds)
@@ -126,9 +126,9 @@ def test_four_faults_at_once_and_the_same_bytes(run: Run, local: dict[str, str])
     # Three of four cores: no two jobs on one node.
     process = run.start("--set-resources", "segment:runtime=1 if attempt == 1 else 10",
                         "--set-threads", "segment=3", "--", *RECORDS)  # fmt: skip
-    until(lambda: run.starts("0002"), 120)
+    until(lambda: run.starts("0002"), 240)
     ask("scancel", run.job("0002"))
-    until(lambda: run.starts("0003"), 120)
+    until(lambda: run.starts("0003"), 240)
     job, ((process_id, node),) = run.job("0003"), run.starts("0003")
     ask("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
     start_again(job, process_id)
@@ -167,7 +167,7 @@ def test_a_preempted_job_starts_again_by_itself(run: Run, local: dict[str, str])
     run.fault("0000", "sleep")
     process = run.start("--set-resources", "segment:slurm_partition='preempt'",
                         "--", RECORDS[0])  # fmt: skip
-    until(lambda: run.starts("0000"), 120)
+    until(lambda: run.starts("0000"), 240)
     job, ((process_id, node),) = run.job("0000"), run.starts("0000")
     urgent = ask("sbatch", "--parsable", "--partition", "urgent", "--account", slurmctl.ACCOUNT,
                  "--nodelist", node, "--exclusive", "--time", "1", "--output", "/dev/null",
@@ -197,7 +197,7 @@ def test_a_killed_run_leaves_jobs_that_the_next_one_ends_first(
 ) -> None:
     run.fault("0000", "sleep")
     process = run.start("--", RECORDS[0])
-    until(lambda: run.starts("0000"), 120)
+    until(lambda: run.starts("0000"), 240)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(30)
     again = run.start("--", RECORDS[0])
@@ -217,7 +217,7 @@ def test_a_snakemake_that_waits_for_nothing_is_started_anew(
     monkeypatch.setenv("VOXELMILL_IDLE_S", "40")
     run.fault("0000", "sleep")
     process = run.start("--slurm-status-command", "sacct", "--", RECORDS[0])
-    until(lambda: run.starts("0000"), 120)
+    until(lambda: run.starts("0000"), 240)
     ask("scancel", run.job("0000"))
     assert finish(process, run) == 0, run.said[-4000:]
     assert "waits for nothing" in run.said
