@@ -74,7 +74,8 @@ def test_killed_on_a_disk_of_the_node(
     done = start_and_kill(scene, 5)
     (own,) = (tmp_path / "disk").iterdir()
     left = [p for p in scene.results.rglob("*") if p.is_file() and "batches" not in p.parts]
-    assert sorted(p.name for p in left) == ["ledger.jsonl", "lock", "manifest.parquet"]
+    assert sorted(p.name for p in left) == [
+        "batches.parquet", "ledger.jsonl", "lock", "manifest.parquet"]  # fmt: skip
     if disk == "gone":
         shutil.rmtree(own)
     if disk == "another":

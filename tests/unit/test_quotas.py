@@ -87,7 +87,7 @@ def test_nothing_is_refused_that_keeps_all_limits() -> None:
         ({"cores": 64}, "segment: jobs of 64 cores; allowed: 32. Set site.cores"),
         ({"gib": 2000}, "segment: a job asks for 2000 GiB; allowed: 1024 GiB. segment within 1024"),
         ({"cores": 16, "gib": 100}, "segment: a job asks for 100 GiB; allowed: 64 GiB"),
-        ({"images": 500_000}, "h; allowed: 2.0 h. Set batches: {minutes: 40}"),
+        ({"images": 500_000}, "no partition allows more than 2.0 h. Set batches: {minutes: 30}"),
     ],
 )
 def test_each_limit_of_a_job(asked: dict[str, Any], words: str) -> None:
@@ -107,18 +107,18 @@ def test_one_image_that_takes_too_long_cannot_be_cut_further() -> None:
     ("datasets", "zipped", "words"),
     [
         # files
-        ([(2000, 1, 0)], [(20, 1, 0)], "scratch: 2,000 files; allowed: 1,000. Set labels: zip"),
+        ([(2000, 1, 0)], [(20, 1, 0)], "scratch: 2,002 files; allowed: 1,000. Set labels: zip"),
         (
-            [(450, 1, 300)] * 3,
-            [(400, 1, 300)] * 3,
-            "scratch: 2,250 files; allowed: 1,000. Run 1 of 3 datasets at a time",
+            [(750, 1, 0)] * 3,
+            [(700, 1, 0)] * 3,
+            "scratch: 2,256 files; allowed: 1,000. Run 1 of 3 datasets at a time",
         ),
         (
             [(450, 1, 0)] * 9,
             [(250, 1, 0)] * 9,
-            "Set labels: zip and run 4 of 9 datasets at a time and move",
+            "Set labels: zip and run 3 of 9 datasets at a time and move",
         ),
-        ([(400, 1, 5000)], None, "scratch: 5,400 files; allowed: 1,000. Ask for a larger quota"),
+        ([(5398, 1, 0)], None, "scratch: 5,400 files; allowed: 1,000. Ask for a larger quota"),
         # bytes
         ([(9, 6 * GIB, 0)] * 3, None, "scratch: 18 GiB; allowed: 10 GiB. Run 1 of 3 datasets"),
         # objects
