@@ -111,7 +111,7 @@ def test_one_image_that_takes_too_long_cannot_be_cut_further() -> None:
         (
             [(750, 1, 0)] * 3,
             [(700, 1, 0)] * 3,
-            "scratch: 2,256 files; allowed: 1,000. Run 1 of 3 datasets at a time",
+            "scratch: 2,252 files; allowed: 1,000. Run 1 of 3 datasets at a time",
         ),
         (
             [(450, 1, 0)] * 9,
