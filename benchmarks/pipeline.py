@@ -10,7 +10,6 @@ its processes had used when last seen, every 50 ms.
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.timing import Row, memory, status, table
+from benchmarks.timing import Row, children_s, memory, status, table
 from voxelmill.features import features
 from voxelmill.steps.demo import CHANNELS, write_demo_plate
 
@@ -91,7 +90,7 @@ def run(folder: Path, what: str, families: str) -> tuple[float, float, Seen]:
     """Run one configuration; processor seconds, elapsed seconds, and the processes seen."""
     config = folder / f"{what.replace(' ', '')}.yaml"
     config.write_text(CONFIG.format(results=config.stem, families=families))
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = children_s()
     seen, ended, start = Seen(), threading.Event(), time.perf_counter()
     command = [sys.executable, "-m", "voxelmill", "run", "--cores", "2", config.name]
     with (folder / "log").open("w") as log:
@@ -109,9 +108,7 @@ def run(folder: Path, what: str, families: str) -> tuple[float, float, Seen]:
         watcher.join()
     if code:
         raise RuntimeError(f"{what}: exit code {code}; {(folder / 'log').read_text()[-2000:]}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return used, elapsed, seen
+    return children_s() - before, elapsed, seen
 
 
 def measure(wells: int = WELLS) -> list[Row]:

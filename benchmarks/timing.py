@@ -6,6 +6,7 @@ Candidates take turns, so whatever else the machine does hits all of them alike;
 
 import gc
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -33,6 +34,12 @@ class Row:
     def as_json(self) -> dict[str, object]:
         """The row as JSON."""
         return asdict(self)
+
+
+def children_s() -> float:
+    """Processor seconds of all child processes that have ended and were waited for."""
+    found = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found.ru_utime + found.ru_stime
 
 
 def less_is_better(

@@ -10,7 +10,6 @@ elapsed, memory is the largest sum over all processes, looked at every 50 ms.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.timing import Row, less_is_better, memory, status, table
+from benchmarks.timing import Row, children_s, less_is_better, memory, status, table
 from voxelmill.batchtable import BatchTable
 from voxelmill.configfile import load_config
 from voxelmill.costs import load_costs
@@ -99,7 +98,7 @@ def dry_run(folder: Path) -> tuple[float, float, int]:
     snakefile = str(home("workflow") / "Snakefile")
     command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--configfile",
                "week.yaml", "--cores", "8", "--dry-run", "--quiet", "rules"]  # fmt: skip
-    before, start, peak = used(), time.perf_counter(), 0
+    before, start, peak = children_s(), time.perf_counter(), 0
     with (folder / "log").open("w+") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
         while process.poll() is None:
@@ -110,13 +109,7 @@ def dry_run(folder: Path) -> tuple[float, float, int]:
         text = log.read()
     if process.returncode or "This was a dry-run" not in text:
         raise RuntimeError(text[-2000:])
-    return elapsed, used() - before, peak
-
-
-def used() -> float:
-    """Processor seconds of all children that have ended."""
-    found = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return found.ru_utime + found.ru_stime
+    return elapsed, children_s() - before, peak
 
 
 def minutes(folder: Path) -> dict[str, list[float]]:

@@ -12,17 +12,18 @@ from pathlib import Path
 
 from pydantic import Field
 
+from voxelmill.config import Model
 from voxelmill.configfile import parse
 from voxelmill.home import home
 from voxelmill.ledger import write_json
 from voxelmill.plugin import BadConfig, OutputExists
-from voxelmill.site import Part, site_path
+from voxelmill.site import site_path
 
 ASSUMED = Path(__file__).with_name("assumed.json")
 LOCAL = "calibration.json"
 
 
-class Rate(Part):
+class Rate(Model):
     """What one plugin costs."""
 
     voxel: float = Field(
@@ -39,7 +40,7 @@ class Rate(Part):
     )
 
 
-class Calibration(Part):
+class Calibration(Model):
     """Costs on one kind of node, with all of its cores busy."""
 
     voxelmill: str = Field(description="Version that was measured.")

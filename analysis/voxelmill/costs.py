@@ -23,17 +23,12 @@ from voxelmill import __version__
 from voxelmill.calibration import Calibration, Rate, assumed, cpu_model, load_calibration
 from voxelmill.config import Segmented, Settings
 from voxelmill.features import Feature
+from voxelmill.layout import BATCH_STEPS
 from voxelmill.need import Extent
 from voxelmill.plugin import Plugin
 from voxelmill.qc import Metric
-from voxelmill.sizes import objects_of, values_of
+from voxelmill.sizes import THUMBNAIL_EDGE, THUMBNAILS, objects_of, values_of
 
-BATCH_STEPS = ("qc", "segment", "measure")
-DATASET_STEPS = ("aggregate", "report")
-THUMBNAILS = 48
-"""Most images that a report shows."""
-THUMBNAIL_EDGE = 540
-"""Longest edge of one in pixels: the resolution of the labels is halved until it is below."""
 UNCALIBRATED = "not calibrated: assumed"
 BASE = ("segmenter watershed", "segmenter propagate", "feature shape", "feature intensity")
 """Plugins that the measured start of a step has loaded."""

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from voxelmill.config import Settings
-from voxelmill.costs import BATCH_STEPS, Costs
+from voxelmill.costs import Costs
+from voxelmill.layout import BATCH_STEPS, DATASET_STEPS
 from voxelmill.need import Extent
 
 Group = tuple[tuple[Extent, int], ...]
@@ -209,7 +210,7 @@ def _followers(after: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def _steps(jobs: Sequence[Job]) -> dict[str, Step]:
-    found: dict[str, list[Job]] = {s: [] for s in (*BATCH_STEPS, "aggregate", "report", CHECK)}
+    found: dict[str, list[Job]] = {s: [] for s in (*BATCH_STEPS, *DATASET_STEPS, CHECK)}
     for job in jobs:
         found[job.step].append(job)
     return {step: _step(mine) for step, mine in found.items() if mine}

@@ -12,14 +12,13 @@ from voxelmill.costs import table_columns
 from voxelmill.estimate import Group
 from voxelmill.need import Extent
 from voxelmill.plan import label_files
-from voxelmill.sizes import diameter_px, objects_of, values_of
+from voxelmill.sizes import THUMBNAILS, diameter_px, objects_of, values_of
 
 ROUNDED = 2048
 """Bytes that a file takes more than it holds, on the average: half a block of 4 KiB."""
 THUMBNAIL, PAGE, IMAGE_ROW = 80_000, 300_000, 1000
 """Bytes of a report: each thumbnail, the page itself, the row of an image."""
-SHOWN = 48
-OUTPUTS = {"qc": 2, "segment": 2, "measure": 1, "aggregate": 3, "report": 2, "check": 1}
+OUTPUTS = {"qc": 2, "segment": 2, "measure": 1, "aggregate": 3, "report": 2}
 """Files that Snakemake tracks, tables of objects besides."""
 METADATA, DATABASE = 600, 2
 """Bytes that Snakemake keeps of each tracked file, and the files of its database."""
@@ -70,7 +69,7 @@ def footprint(
     files = len(groups) * (1 + 3 + 2 + sets) + OUTPUTS["aggregate"] + OUTPUTS["report"] + 2
     tracked = len(groups) * (OUTPUTS["qc"] + OUTPUTS["segment"] + OUTPUTS["measure"] + sets)
     tracked += OUTPUTS["aggregate"] + OUTPUTS["report"]
-    size = PAGE + min(SHOWN, images) * THUMBNAIL
+    size = PAGE + min(THUMBNAILS, images) * THUMBNAIL
     known: dict[Extent, tuple[int, float]] = {}
     for extent, number in (each for group in groups for each in group):
         if extent not in known:

@@ -19,6 +19,11 @@ results/.running                         held by the `voxelmill run` that works 
 from dataclasses import dataclass
 from pathlib import Path
 
+BATCH_STEPS = ("qc", "segment", "measure")
+"""Steps with one job a batch."""
+DATASET_STEPS = ("aggregate", "report")
+"""Steps with one job a dataset, in the order they follow each other."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -90,6 +95,11 @@ class Layout:
         """Log of a step, of one batch or of the dataset."""
         logs = self.root / "logs"
         return logs / step / f"{batch}.log" if batch else logs / f"{step}.log"
+
+    @property
+    def worker_logs(self) -> Path:
+        """Folder for what workers on other nodes print."""
+        return self.root / "logs" / "workers"
 
     def scratch(self, step: str, batch: str) -> Path:
         """Ledger and scratch files of a running step."""

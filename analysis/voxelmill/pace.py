@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from voxelmill.tally import STEPS, Portion
+from voxelmill.layout import BATCH_STEPS
+from voxelmill.tally import Portion
 
 USUAL: Mapping[str, float] = {"qc": 1.0, "segment": 2.0, "measure": 3.0}
 """What a pixel costs in each step while no job has shown it: a guess, soon forgotten."""
@@ -33,13 +34,13 @@ def shares(timed: Mapping[str, Sequence[tuple[float, int]]]) -> dict[str, float]
         if seconds > 0 and pixels:
             seen[step] = seconds / pixels
     scale = mean(seen[s] / USUAL[s] for s in seen) if seen else 1.0
-    cost = {step: seen.get(step, USUAL[step] * scale) for step in STEPS}
-    return {step: cost[step] / sum(cost.values()) for step in STEPS}
+    cost = {step: seen.get(step, USUAL[step] * scale) for step in BATCH_STEPS}
+    return {step: cost[step] / sum(cost.values()) for step in BATCH_STEPS}
 
 
 def work(done: Mapping[str, Portion], share: Mapping[str, float]) -> float:
     """Pixels through all steps that `done` is worth."""
-    return sum(share[step] * done[step].pixels for step in STEPS)
+    return sum(share[step] * done[step].pixels for step in BATCH_STEPS)
 
 
 def window(timed: Mapping[str, Sequence[tuple[float, int]]]) -> float:
@@ -81,10 +82,15 @@ def progress_line(
     clock: str, done: Mapping[str, Portion], whole: Portion, found: Pace, more: str = ""
 ) -> str:
     """``12:03 qc 96/480 images, segment 120/480, measure 80/480; 31.2 Mpx/s …; 14 min left``."""
-    counts = [f"{step} {done[step].images}/{whole.images}" for step in STEPS]
+    counts = [f"{step} {done[step].images}/{whole.images}" for step in BATCH_STEPS]
     counts[0] += " images"
+    return f"{clock} " + "; ".join([", ".join(counts), *notes(found), *([more] if more else [])])
+
+
+def notes(found: Pace) -> list[str]:
+    """Speed and time left, as far as they are known."""
     left = f"{left_text(found.left_seconds)} left" if found.left_seconds else ""
-    return f"{clock} " + "; ".join(filter(None, (", ".join(counts), pace_text(found), left, more)))
+    return [text for text in (pace_text(found), left) if text]
 
 
 def pace_text(found: Pace) -> str:

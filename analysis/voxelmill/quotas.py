@@ -9,15 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from voxelmill.costs import BATCH_STEPS
 from voxelmill.estimate import Estimate, Step
 from voxelmill.footprint import Footprint
-from voxelmill.resources import asked_minutes
+from voxelmill.layout import BATCH_STEPS
+from voxelmill.resources import SPARE, asked_minutes
 from voxelmill.site import Billing, Partition, SiteFile, Storage
 
 GIB = 2**30
-HEADROOM = 1.25
-"""Memory that is asked for, per what is predicted."""
 MONTH_H = 730
 SHORT_MINUTES, FEW = 20, 20
 """More than so many shorter jobs are not welcome on clusters."""
@@ -58,7 +56,7 @@ def minutes(limit: int | str | None) -> float | None:
 
 def asked_gib(need: int) -> int:
     """GiB that a job asks for."""
-    return max(1, ceil(HEADROOM * need / GIB))
+    return max(1, ceil(SPARE * need / GIB))
 
 
 def takes(partition: Partition, cores: int, gib: float, seconds: float) -> bool:

@@ -10,18 +10,13 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from voxelmill.config import Model
 from voxelmill.configfile import parse
 from voxelmill.home import home
 from voxelmill.plugin import BadConfig
 
 
-class Part(BaseModel):
-    """Frozen, strict base."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Storage(Part):
+class Storage(Model):
     """A file system or an object store with its quota; None: no limit known."""
 
     files: int | None = Field(default=None, description="Files (objects a bucket).")
@@ -30,15 +25,14 @@ class Storage(Part):
     units_tib_hour: float = Field(default=0.0, description="Billing units a TiB and hour.")
 
 
-class Billing(Part):
+class Billing(Model):
     """Billing units; a job pays the larger of what its cores and its memory cost."""
 
     core_hour: float = 0.0
     gib_hour: float = 0.0
-    gpu_hour: float = 0.0
 
 
-class Site(Part):
+class Site(Model):
     """Section ``site`` of a partition file."""
 
     name: str
@@ -48,7 +42,6 @@ class Site(Part):
         default=40, gt=0, description="What the longest job of a batch takes."
     )
     queue_minutes: float = Field(default=5, ge=0, description="Typical wait of a job in the queue.")
-    local_scratch_gib: float = Field(default=0, ge=0, description="$TMPDIR of a job.")
     scratch: Storage = Storage()
     objects: Storage = Storage()
     billing: Billing = Billing()
@@ -61,13 +54,11 @@ class Partition(BaseModel):
     max_runtime: int | str | None = None
     max_mem_mb: int | None = None
     max_threads: int | None = None
-    max_nodes: int | None = None
 
 
-class SiteFile(BaseModel):
+class SiteFile(Model):
     """A whole partition file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     partitions: dict[str, Partition] = Field(min_length=1)
     site: Site
 

@@ -7,6 +7,10 @@ sample is covered is known only when it has been segmented, so a share is assume
 from voxelmill.config import ObjectSet, Segmented, Settings
 from voxelmill.need import Extent
 
+THUMBNAILS = 48
+"""Most images that a report shows: they keep that of a large plate below 15 MB."""
+THUMBNAIL_EDGE = 540
+"""Longest edge of one in pixels: the resolution of the labels is halved until it is below."""
 COVERED = 0.1
 """Objects times their squared diameter (of volumes: cubed), as a share of the image. Counted: 0.03
 on the demo plate, 0.13 on a translocation screen, 0.23 in the crowded fields of BBBC039."""

@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from voxelmill.layout import Layout, batch_table
+from voxelmill.layout import BATCH_STEPS, Layout, batch_table
 from voxelmill.plugin import BadInput
 from voxelmill.tables import read_table, rows
 
-STEPS = ("qc", "segment", "measure")
-"""Steps with one job a batch."""
 SETTLED_S = 2.0
 """Age of a folder's time from which a later change is sure to give it another one."""
 
@@ -103,10 +101,10 @@ class Tally:
 
     def count(self) -> dict[str, Portion]:
         """What each step has finished, over all datasets."""
-        counted = dict.fromkeys(STEPS, Portion())
+        counted = dict.fromkeys(BATCH_STEPS, Portion())
         for dataset, batches in self.batches.items():
             whole = total(batches)
-            for step in STEPS:
+            for step in BATCH_STEPS:
                 done = self.done(dataset, step)
                 counted[step] += whole if len(done) == len(batches) else total(batches, done)
         return counted

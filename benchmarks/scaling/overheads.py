@@ -5,7 +5,6 @@ Processor seconds, by the difference of a short and a long run.
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from typing import Any
 
 from benchmarks.scaling.noted import line
 from benchmarks.scaling.scenes import PLATE, Scene, command, environment, write_plate
-from benchmarks.timing import fresh
+from benchmarks.timing import children_s, fresh
 
 TASKS = 2000
 PAYLOAD = [[list(range(400, 421)) for _ in range(21)] for _ in range(2)]
@@ -38,14 +37,13 @@ def used(line_: Sequence[str], folder: Path) -> float:
     RuntimeError
         It failed.
     """
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = children_s()
     with (folder / "log").open("w") as log:
         code = subprocess.run(line_, cwd=folder, env=environment(), stdout=log, stderr=log,
                               check=False).returncode  # fmt: skip
     if code:
         raise RuntimeError(f"{' '.join(line_)}: {(folder / 'log').read_text()[-2000:]}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return children_s() - before
 
 
 def snakemake(folder: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voxelmill.layout import BATCH_STEPS
 from voxelmill.pace import (
     JOBS_LONG,
     USUAL,
@@ -16,12 +17,12 @@ from voxelmill.pace import (
     window,
     work,
 )
-from voxelmill.tally import STEPS, Portion
+from voxelmill.tally import Portion
 
 jobs = st.lists(st.tuples(st.floats(0.1, 1e4), st.integers(1, 10**10)), max_size=4)
 
 
-@given(st.fixed_dictionaries(dict.fromkeys(STEPS, jobs)), st.floats(0.1, 10))
+@given(st.fixed_dictionaries(dict.fromkeys(BATCH_STEPS, jobs)), st.floats(0.1, 10))
 def test_shares_are_of_one_and_do_not_depend_on_the_unit(
     timed: dict[str, list[tuple[float, int]]], factor: float
 ) -> None:
@@ -29,14 +30,14 @@ def test_shares_are_of_one_and_do_not_depend_on_the_unit(
     assert sum(found.values()) == pytest.approx(1)
     other = shares({s: [(factor * t, n) for t, n in pairs] for s, pairs in timed.items()})
     assert other == pytest.approx(found)
-    whole = dict.fromkeys(STEPS, Portion(1, 1000))
+    whole = dict.fromkeys(BATCH_STEPS, Portion(1, 1000))
     assert work(whole, found) == pytest.approx(1000)
 
 
 def test_shares_are_as_measured() -> None:
     found = shares({"qc": [(10, 100)], "segment": [(50, 100), (10, 20)], "measure": [(40, 100)]})
     assert found == pytest.approx({"qc": 0.1, "segment": 0.5, "measure": 0.4})
-    usual = {step: USUAL[step] / sum(USUAL.values()) for step in STEPS}
+    usual = {step: USUAL[step] / sum(USUAL.values()) for step in BATCH_STEPS}
     assert shares({}) == pytest.approx(usual)
     assert shares({"qc": [(7, 100)]}) == pytest.approx(usual), "nothing else is known of the others"
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from run_trees import Tree
+from voxelmill.layout import BATCH_STEPS
 from voxelmill.steps.watch import Meter
-from voxelmill.tally import STEPS, Portion, Tally, batches_of, names
+from voxelmill.tally import Portion, Tally, batches_of, names
 
 WATCH = """
 import os, sys
@@ -69,11 +70,11 @@ def test_a_dry_run_has_no_progress(tree: Tree) -> None:
 def test_the_speed_of_what_was_seen(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 1000.0
     monkeypatch.setattr("voxelmill.steps.watch.time.monotonic", lambda: clock)
-    for step in STEPS:
+    for step in BATCH_STEPS:
         tree.record(step, "0000")
     meter = Meter(Tally(tree.results, batches_of(tree.results)))
     assert meter.pace().left_seconds is None, "what was done before says nothing of the speed"
-    for step in STEPS:
+    for step in BATCH_STEPS:
         tree.record(step, "0001")
     clock += 50
     assert meter.look(keep=False)["qc"] == Portion(4, 4000)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from voxelmill.calibration import Calibration, cpu_model
-from voxelmill.costs import BATCH_STEPS
 from voxelmill.features import features
 from voxelmill.home import home
+from voxelmill.layout import BATCH_STEPS
 from voxelmill.plugin import BadConfig, BlocksFailed
 from voxelmill.steps import calibrate as step
 from voxelmill.steps.calibrate import Effort, calibrate

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import dask
 from distributed import Client
 
 from voxelmill.config import SlurmWorkers
@@ -35,13 +34,6 @@ ASK_S = 10.0
 """Time between two questions to SLURM about the jobs."""
 STILLBORN = 3
 """Jobs for each one wanted that may end without a worker, one after the other."""
-SETTINGS: dict[str, Any] = {
-    # Jobs may wait in the queue for hours: whoever started the driver decides how long.
-    "distributed.scheduler.no-workers-timeout": None,
-    "distributed.worker.profile.enabled": False,
-    # Its defaults would be read from the user's home.
-    "jobqueue.slurm.job-extra-directives": [],
-}
 PROLOGUE = (
     # SLURM watches memory itself; one thread a task, as everywhere.
     "export DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE=False",
@@ -50,7 +42,6 @@ PROLOGUE = (
     "export DASK_DISTRIBUTED__WORKER__MEMORY__TARGET=False",
     "export DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False",
     "export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1",
-    "unset VOXELMILL_RUN",
 )
 
 
@@ -136,28 +127,27 @@ def _cluster(spec: SlurmWorkers, logs: Path | None) -> Any:  # noqa: ANN401 - un
             "compute: {kind: slurm}: dask-jobqueue is not installed. pip install voxelmill[slurm]"
         ) from None
     account, partition = _of_this_job()
-    with dask.config.set(SETTINGS):
-        return SLURMCluster(
-            cores=spec.cores,
-            processes=spec.cores,
-            memory=f"{spec.memory_gib} GiB",
-            walltime=f"{spec.minutes // 60:02d}:{spec.minutes % 60:02d}:00",
-            account=spec.account or account,
-            queue=spec.partition or partition,
-            interface=spec.interface,
-            python=spec.python or sys.executable,
-            # Dask replaces jobs; what they print goes into one file each.
-            job_extra_directives=["--no-requeue", *spec.extra],
-            job_directives_skip=["#SBATCH -e"],
-            job_script_prologue=list(PROLOGUE),
-            job_name="voxelmill-worker",
-            death_timeout=WAIT_S,
-            worker_extra_args=_lifetime(spec.minutes),
-            local_directory=os.environ.get("TMPDIR", "/tmp"),  # noqa: S108 - as SLURM sets it
-            log_directory=str(logs) if logs else None,
-            scheduler_options={"dashboard_address": ":0", "interface": spec.interface},
-            silence_logs="CRITICAL",
-        )
+    return SLURMCluster(
+        cores=spec.cores,
+        processes=spec.cores,
+        memory=f"{spec.memory_gib} GiB",
+        walltime=f"{spec.minutes // 60:02d}:{spec.minutes % 60:02d}:00",
+        account=spec.account or account,
+        queue=spec.partition or partition,
+        interface=spec.interface,
+        python=spec.python or sys.executable,
+        # Dask replaces jobs; what they print goes into one file each.
+        job_extra_directives=["--no-requeue", *spec.extra],
+        job_directives_skip=["#SBATCH -e"],
+        job_script_prologue=list(PROLOGUE),
+        job_name="voxelmill-worker",
+        death_timeout=WAIT_S,
+        worker_extra_args=_lifetime(spec.minutes),
+        local_directory=os.environ.get("TMPDIR", "/tmp"),  # noqa: S108 - as SLURM sets it
+        log_directory=str(logs) if logs else None,
+        scheduler_options={"dashboard_address": ":0", "interface": spec.interface},
+        silence_logs="CRITICAL",
+    )
 
 
 def _lifetime(minutes: int) -> list[str]:

@@ -14,7 +14,7 @@ from voxelmill.batch import FIELDS, Batch, columns_as_json
 from voxelmill.batchtable import Entry, Key, summed
 from voxelmill.cuts import names
 from voxelmill.layout import Layout
-from voxelmill.ledger import write_bytes
+from voxelmill.ledger import sha256_of, write_bytes
 from voxelmill.sizing import Kind, Rule, voxels
 from voxelmill.tables import Frame
 
@@ -33,7 +33,7 @@ class Cutter:
             bool(before)
             and _present(layout) == {layout.batch(e.batch) for e in before}
             and all(e.cut == self.rule.text for e in before)
-            and all(_sha256(layout.batch(e.batch)) == e.sha256 for e in before)
+            and all(sha256_of(layout.batch(e.batch)) == e.sha256 for e in before)
         )
 
     def cut(self, key: Key, frame: Frame, before: Sequence[Entry]) -> tuple[Entry, ...]:
@@ -63,10 +63,6 @@ class Cutter:
 
 def _present(layout: Layout) -> set[Path]:
     return set(layout.batch("x").parent.glob("*.json"))
-
-
-def _sha256(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
 
 
 def _keep(path: Path, value: dict[str, object]) -> str:

@@ -12,18 +12,16 @@ from typing import Any
 
 from voxelmill import __version__
 from voxelmill.calibration import Calibration, Rate, assumed, cpu_model
-from voxelmill.costs import columns_of
+from voxelmill.costs import columns_of, plugin_key
 from voxelmill.features import features
 from voxelmill.need import Extent
 from voxelmill.sizes import diameter_px
-from voxelmill.steps.gauge import COPIES, settings_of
-from voxelmill.steps.gaugeplugins import NETWORK_EDGE
+from voxelmill.steps.gauge import COPIES, FAMILIES, settings_of
+from voxelmill.steps.gaugeplugins import NETWORK_EDGE, SETS
 from voxelmill.steps.wholerun import JOBS, Whole
 
-BASE = ("shape", "intensity")
-METRICS = ("focus", "saturation", "background", "empty")
 SPACING = (1.0, 0.65, 0.65)
-CHANNELS, SETS_MADE = 3, 3
+CHANNELS = 3
 
 
 @dataclass(frozen=True)
@@ -124,17 +122,16 @@ def _steps(
     for step, name in (("qc", "qc {}"), ("segment", "segment {} 3"), ("measure", "measure {} 3")):
         image[step], slope[step] = _line(found, name)
     image["column"] = _column(found, plugins)
-    image["measure"] = max(0.0, image["measure"] - image["column"] * SETS_MADE * _columns(BASE))
+    image["measure"] = max(0.0, image["measure"] - image["column"] * len(SETS) * _columns(FAMILIES))
     # A set is a set: what is made of one image is made mostly of the files of its sets.
-    image["set"] = image["segment"] / SETS_MADE
+    image["set"] = image["segment"] / len(SETS)
     less = {n: _field(found, f"segment large {n}") - n * image["set"] for n in (1, 2, 3)}
     grown, first = (plugins[f"segmenter {k}"].voxel for k in ("propagate", "watershed"))
     write = max(0.0, (less[2] - less[1]) / whole - grown)
-    judged = sum(plugins[f"metric {k}"].voxel for k in METRICS)
-    each = sum(
-        plugins[f"feature {k}"].voxel + plugins[f"feature {k}"].column * _columns([k]) for k in BASE
-    )
-    one = _field(found, "measure large 1") - image["measure"] - image["column"] * _columns(BASE)
+    judged = sum(plugins[plugin_key(m)].voxel for m in settings_of().qc.metrics)
+    rates = {k: plugins[f"feature {k}"] for k in FAMILIES}
+    each = sum(rate.voxel + rate.column * _columns([k]) for k, rate in rates.items())
+    one = _field(found, "measure large 1") - image["measure"] - image["column"] * _columns(FAMILIES)
     one /= whole
     labels = max(0.0, (slope["measure"] - one) / 2 - each)
     voxel = {
@@ -152,12 +149,12 @@ def _steps(
 def _column(found: Measured, plugins: Mapping[str, Rate]) -> float:
     """What an image and set cost for each column, from all families together."""
     names = [name.partition(" ")[2] for name in found.names("feature")]
-    more = [name for name in names if name not in BASE]
+    more = [name for name in names if name not in FAMILIES]
     rates = {name: plugins[f"feature {name}"] for name in more}
     made = sum(r.voxel + r.column * _columns([name]) for name, r in rates.items())
     takes = _field(found, "measure rich 3") - _field(found, "measure large 3")
-    left = takes - SETS_MADE * found.voxels("large") * made
-    return max(0.0, left / (SETS_MADE * max(1, _columns(more))))
+    left = takes - len(SETS) * found.voxels("large") * made
+    return max(0.0, left / (len(SETS) * max(1, _columns(more))))
 
 
 def _columns(kinds: Sequence[str]) -> int:

@@ -19,11 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from voxelmill.batch import Batch, Item
-from voxelmill.config import Settings
+from voxelmill.config import Model, Settings
 from voxelmill.features import features
-from voxelmill.layout import Layout
+from voxelmill.layout import BATCH_STEPS, Layout
 from voxelmill.ledger import write_json
-from voxelmill.site import Part
 from voxelmill.steps.aggregate import aggregate
 from voxelmill.steps.gaugeplugins import SETS, made, plugin_calls
 from voxelmill.steps.measure import measure
@@ -40,7 +39,7 @@ COPIES = 50
 PLATES = ("large", "small", "tiny")
 
 
-class Spec(Part):
+class Spec(Model):
     """What the workers are to do."""
 
     seconds: float
@@ -208,7 +207,7 @@ def _starts(place: Place) -> Calls:
     command = [sys.executable, "-m", "voxelmill"]
     commands = {
         step: [step, *more, "--config", config, "--record",
-               str(layout.record(step, "0000" if step in ("qc", "segment", "measure") else ""))]
+               str(layout.record(step, "0000" if step in BATCH_STEPS else ""))]
         for step, more in rest.items()
     }  # fmt: skip
     commands["check"] = ["check", str(layout.record("aggregate")), "--record",
@@ -228,7 +227,7 @@ def _counts(place: Place) -> dict[str, float]:
     tables = [read_table(layout.objects(name, "0000")) for name in SETS]
     labels = layout.labels / "A/01"
     files = [f for f in labels.rglob("*") if f.is_file() and f.suffix != ".json"]
-    records = [layout.record(step, "0000") for step in ("qc", "segment", "measure")]
+    records = [layout.record(step, "0000") for step in BATCH_STEPS]
     return {
         "objects": sum(len(t["Metadata_Image"]) for t in tables),
         "values": sum(len(t["Metadata_Image"]) * len(t) for t in tables),

@@ -15,10 +15,9 @@ from pathlib import Path
 
 from voxelmill.joblog import read_log
 from voxelmill.jobstates import Jobs, Now, Stopped, jobs, look, stopped
-from voxelmill.layout import Layout, verdict, verdict_log
-from voxelmill.tally import STEPS, Portion, Tally, batches_of, total
+from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, Layout, verdict, verdict_log
+from voxelmill.tally import Portion, Tally, batches_of, total
 
-ALL_STEPS = (*STEPS, "aggregate", "report")
 THREADS = 16
 RECORDS = 40_000
 """About how many records are read, at most, to count quarantined images of unfinished datasets."""
@@ -81,7 +80,7 @@ class Survey:
 
     def steps(self) -> dict[str, dict[str, int]]:
         """Jobs of each step by state, over all datasets."""
-        summed: dict[str, dict[str, int]] = {step: {} for step in ALL_STEPS}
+        summed: dict[str, dict[str, int]] = {step: {} for step in (*BATCH_STEPS, *DATASET_STEPS)}
         for dataset in self.datasets:
             for step, found in dataset.steps.items():
                 for state, n in found.counts().items():
@@ -123,9 +122,10 @@ def standing(tally: Tally, dataset: str, now: Now, most: int) -> Standing:
     """Look where one dataset stands; read at most so many records to count what is quarantined."""
     layout, batches = Layout(tally.results / dataset), tally.batches[dataset]
     steps = {
-        step: jobs(layout, step, batches.keys(), tally.done(dataset, step), now) for step in STEPS
+        step: jobs(layout, step, batches.keys(), tally.done(dataset, step), now)
+        for step in BATCH_STEPS
     }
-    for step in ("aggregate", "report"):
+    for step in DATASET_STEPS:
         done = frozenset({""} if layout.record(step).exists() else ())
         steps[step] = jobs(layout, step, frozenset({""}), done, now)
     return Standing(dataset, total(batches), steps, *_quarantined(layout, steps, most))

@@ -8,11 +8,11 @@ other way has left of the batch is removed when the new one is complete.
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 from voxelmill.layout import Layout
+from voxelmill.ledger import sha256_of
 from voxelmill.plugin import StoreUnavailable
 from voxelmill.steps.work import Work
 from voxelmill.store.archive import DOCUMENT, pack
@@ -78,8 +78,7 @@ def labels_made(layout: Layout, batch: str, segmented: Mapping[str, Any]) -> Pat
         return layout.labels
     archive = layout.archive(batch)
     try:
-        with archive.open("rb") as file:
-            found = file_digest(file, "sha256").hexdigest()
+        found = sha256_of(archive)
     except OSError as error:
         found = str(error.strerror)
     if found != said["sha256"]:

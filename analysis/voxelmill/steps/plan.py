@@ -88,14 +88,14 @@ def refuse_at(prepared: Prepared) -> None:
     if site is not None:
         planned = at_site(prepared, survey(prepared), load_costs(site), load_site(site))
         if planned["refusal"]:
-            raise BadConfig(f"{load_site(site).site.name}: {planned['refusal']}")
+            raise BadConfig(f"{planned['site']['name']}: {planned['refusal']}")
 
 
 def load_of(prepared: Prepared, cores: int | None) -> Load:
     """Jobs and workers that run at once on this machine."""
     cores = cores or usable_cores()
     workers = prepared.threads(cores)
-    jobs = min(sum(map(len, prepared.batches.values())), cores // workers)
+    jobs = min(prepared.jobs, cores // workers)
     config = prepared.config
     return Load(config, config.blocks, config.compute, workers, max(1, jobs))
 

@@ -11,12 +11,11 @@ from voxelmill.ledger import write_json
 from voxelmill.overframe import prefix
 from voxelmill.report import render
 from voxelmill.report.model import FieldRow, ReportData
+from voxelmill.sizes import THUMBNAILS
 from voxelmill.steps.gather import Gathered, channels_of, gather, read_record
 from voxelmill.steps.thumbnails import choose, thumbnail
 from voxelmill.tables import read_table, rows, units
 
-MOST_THUMBNAILS = 48
-"""Keeps the report of a large plate below 15 MB."""
 VERSIONS = ("voxelmill", "numpy", "scipy", "numba", "opencv-python-headless", "zarr", "snakemake")
 
 
@@ -50,7 +49,7 @@ def report(batch_files: Sequence[Path], out: Path, settings: Settings, command: 
 def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
     images = read_table(found.layout.images)
     names = [c for metric in settings.qc.metrics for c in metric.columns()]
-    shown = choose(found.items, set(found.quarantined), MOST_THUMBNAILS)
+    shown = choose(found.items, set(found.quarantined), THUMBNAILS)
     batch_of = {item.path: batch for batch in found.batches for item in batch.items}
     segmented = {
         image: entry

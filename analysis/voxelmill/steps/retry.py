@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
+from voxelmill.layout import BATCH_STEPS
 from voxelmill.steps.jobsurvey import Standing, Survey
 from voxelmill.steps.prepare import Prepared
 
@@ -25,11 +26,11 @@ def targets(prepared: Prepared, survey: Survey) -> list[Path]:
         complete = all(
             len(set(jobs.done) | again.get(step, set())) == jobs.total
             for step, jobs in standing.steps.items()
-            if step not in ("aggregate", "report")
+            if step in BATCH_STEPS
         )
         if again and complete:
             found.append(layout.record("report"))
-        for step in ("qc", "segment", "measure"):
+        for step in BATCH_STEPS:
             found += [layout.record(step, batch) for batch in sorted(again.get(step, ()))]
         whole = whole and (standing.finished or bool(again and complete))
     return [*found, prepared.verdict] if found and whole else found

@@ -8,7 +8,7 @@ from pathlib import Path
 from voxelmill.config import Config
 from voxelmill.configfile import load_config
 from voxelmill.disk import room
-from voxelmill.layout import Layout
+from voxelmill.layout import BATCH_STEPS, Layout
 from voxelmill.plugin import BadConfig
 from voxelmill.site import load_site
 from voxelmill.steps.child import KILLED
@@ -154,7 +154,7 @@ def _forget_quarantined(prepared: Prepared) -> None:
     for dataset in prepared.datasets:
         layout = prepared.layout(dataset)
         for batch in prepared.batches[dataset]:
-            files = [layout.record(step, batch) for step in ("qc", "segment", "measure")]
+            files = [layout.record(step, batch) for step in BATCH_STEPS]
             found = [read_record(file)["images"].values() for file in files if file.exists()]
             if any(i["status"] == "quarantined" for images in found for i in images):
                 for file in [*files, layout.record("aggregate"), layout.record("report")]:

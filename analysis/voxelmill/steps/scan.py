@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import groupby, product
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from voxelmill.batchtable import BatchLoad, BatchTable, Entry, Key
 from voxelmill.config import Config
 from voxelmill.configfile import Row, load_sheet
 from voxelmill.layout import Layout, manifest
+from voxelmill.ledger import sha256_of
 from voxelmill.plugin import AccessDenied, BadConfig, BadInput, StoreUnavailable
 from voxelmill.sizing import rule
 from voxelmill.steps.cutting import Cutter
@@ -73,7 +73,7 @@ def scan(config: Config, config_path: str | Path, *, fresh: bool = False) -> Sca
         found[key] = _open(row) if key in opened else known[key]
         _check_channels(config, config_path, row, found[key])
     # Batch files need no look at their rows where these are those that they were made of.
-    whole = bool(known) and before.manifest == _sha256(manifest(results))
+    whole = bool(known) and before.manifest == sha256_of(manifest(results))
     entries = {}
     for key, frame in found.items():
         old = before.entries.get(key, ())
@@ -95,11 +95,7 @@ def _write(
         for key, frame in found.items():
             batches = [e.batch for e in entries[key] for _ in range(e.images)]
             writer.add(frame.having("batch", batches))
-    BatchTable(entries, _sha256(manifest(results))).write(results)
-
-
-def _sha256(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+    BatchTable(entries, sha256_of(manifest(results))).write(results)
 
 
 def _known(results: Path) -> dict[Key, Frame]:

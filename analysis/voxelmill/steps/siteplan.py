@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from voxelmill.config import Compute, Config
-from voxelmill.costs import BATCH_STEPS, Costs
+from voxelmill.costs import Costs
 from voxelmill.estimate import Estimate, Group, Places, estimate
+from voxelmill.layout import BATCH_STEPS
 from voxelmill.machine import Limit
 from voxelmill.plan import GIB, Load, advise
 from voxelmill.quotas import (
-    HEADROOM,
     Ask,
     Storages,
     asked_gib,
@@ -27,7 +27,7 @@ from voxelmill.quotas import (
     short_note,
     storage_refusals,
 )
-from voxelmill.resources import PAGE, TABLES, tables
+from voxelmill.resources import PAGE, SPARE, TABLES, tables
 from voxelmill.site import SiteFile
 from voxelmill.steps.planfacts import datasets_json, footprints, run_json, written_json
 from voxelmill.steps.prepare import Prepared
@@ -121,7 +121,7 @@ def _smaller(found: Survey, load: Load, step: str, gib: float) -> str:
     """What to change so that a job of a step needs no more than it may ask for."""
     if step not in BATCH_STEPS:
         return "Split the dataset into several lines of the sheet"
-    most = Limit(int(gib * GIB / HEADROOM), "partition")
+    most = Limit(int(gib * GIB / SPARE), "partition")
     return advise(found.extents(), replace(load, steps=(step,)), most)
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxelmill.joblog import read_log
-from voxelmill.layout import Layout
+from voxelmill.layout import BATCH_STEPS, Layout
 from voxelmill.pace import Pace, pace, shares, window, work
 from voxelmill.steps.jobsurvey import Survey
-from voxelmill.tally import STEPS, Portion, Tally, total
+from voxelmill.tally import Portion, Tally, total
 
 SAMPLES = 60
 """About how many finished jobs of a step are asked when they started, and how long they took."""
@@ -32,11 +32,11 @@ class Timed:
 def timed(tally: Tally) -> Timed:
     """Look at some finished jobs of every step and dataset."""
     few = max(1, SAMPLES // max(1, len(tally.batches)))
-    found: dict[str, list[tuple[float, int]]] = {step: [] for step in STEPS}
+    found: dict[str, list[tuple[float, int]]] = {step: [] for step in BATCH_STEPS}
     moments = []
     for dataset, batches in tally.batches.items():
         layout = Layout(tally.results / dataset)
-        for step in STEPS:
+        for step in BATCH_STEPS:
             done = sorted(tally.done(dataset, step))
             for batch in done[:: max(1, len(done) // few)]:
                 log = read_log(layout.log(step, batch))
@@ -68,11 +68,11 @@ def speed(survey: Survey) -> Speed:
     end = survey.now.time if survey.active else last
     first = known.started or last
     start = max(end - window(known.jobs), survey.now.since or first)
-    lately = dict.fromkeys(STEPS, Portion())
+    lately = dict.fromkeys(BATCH_STEPS, Portion())
     for (dataset, step), changed in folders.items():
         if changed > start:
             lately[step] += _since(survey.tally, dataset, step, start)
-    left = work(dict.fromkeys(STEPS, whole), share) - work(done, share) - _lost(survey, share)
+    left = work(dict.fromkeys(BATCH_STEPS, whole), share) - work(done, share) - _lost(survey, share)
     return Speed(
         pace(work(lately, share), end - start, left, whole),
         pace(work(done, share), last - first, left, whole),
@@ -90,7 +90,7 @@ def _lost(survey: Survey, share: dict[str, float]) -> float:
 def _folders(tally: Tally) -> Iterator[tuple[tuple[str, str], float]]:
     """When records of a dataset and step were last written."""
     for dataset in tally.batches:
-        for step in STEPS:
+        for step in BATCH_STEPS:
             folder = _folder(tally, dataset, step)
             if tally.done(dataset, step):
                 yield (dataset, step), folder.stat().st_mtime

@@ -4,11 +4,11 @@ The manifest is grouped by columns, never row by row: a week of two million imag
 each kind of image one is opened, for the size of its chunks.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from voxelmill import sizing
 from voxelmill.estimate import Group
 from voxelmill.layout import manifest
 from voxelmill.need import Extent
@@ -94,12 +94,10 @@ def _parts(prepared: Prepared) -> Iterator[Part]:
     table = counted(manifest(Path(prepared.config.results)), FACTS, "image")
     columns = [table[c] for c in (*FACTS, "image", "count")]
     for dataset, url, batch, shape, dtype, spacing, first, count in zip(*columns, strict=True):
-        if not dtype:
-            # It could not be opened.
-            continue
-        t, c, z, y, x = json.loads(shape)
-        dz, dy, dx = json.loads(spacing)
-        yield Part(dataset, url, batch, first, Extent((t, c, z, y, x), dtype, (dz, dy, dx)), count)
+        extent = sizing.Kind(shape, dtype, spacing).extent
+        # None: it could not be opened.
+        if extent is not None:
+            yield Part(dataset, url, batch, first, extent, count)
 
 
 def _with_chunks(parts: Iterable[Part]) -> Iterator[Part]:

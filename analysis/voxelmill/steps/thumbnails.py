@@ -9,12 +9,10 @@ from voxelmill.batch import Batch, Item
 from voxelmill.blocks import Box
 from voxelmill.plugin import Pixels
 from voxelmill.report.model import Thumbnail
+from voxelmill.sizes import THUMBNAIL_EDGE
 from voxelmill.store.label_layout import Level, label_levels
 from voxelmill.store.labels import read_labels
 from voxelmill.store.read import Image, open_image, read_box
-
-EDGE = 540
-"""Longest edge of a thumbnail in pixels."""
 
 
 def choose(items: Sequence[Item], lost: set[str], most: int) -> list[Item]:
@@ -40,12 +38,13 @@ def thumbnail(batch: Batch, item: Item, labels_root: Path, sets: Sequence[str]) 
     image = open_image(batch.url, item.path)
     shapes = [image.shape_at(k)[2:] for k in range(len(image.levels))]
     levels = label_levels(image.shape[2:], shapes if len(shapes) > 1 else None)
-    k = next((i for i, lv in enumerate(levels) if max(lv.shape[1:]) <= EDGE), len(levels) - 1)
+    small = (i for i, level in enumerate(levels) if max(level.shape[1:]) <= THUMBNAIL_EDGE)
+    k = next(small, len(levels) - 1)
     level = levels[k]
     z = level.shape[0] // 2
     plane = Box((z, 0, 0), (z + 1, level.shape[1], level.shape[2]))
     labels = {name: read_labels(str(labels_root), item.path, name, 0, plane, k)[0] for name in sets}
-    stride = -(-max(level.shape[1:]) // EDGE)
+    stride = -(-max(level.shape[1:]) // THUMBNAIL_EDGE)
     return Thumbnail(
         image=item.path,
         well=item.well,

@@ -9,8 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from voxelmill.joblog import read_log
-from voxelmill.layout import Layout
-from voxelmill.tally import STEPS
+from voxelmill.layout import BATCH_STEPS, Layout
 
 SHORT = 512
 """Bytes that the marks of a job take at most."""
@@ -18,7 +17,7 @@ SHORT = 512
 
 def tidy(layout: Layout) -> None:
     """Remove the logs of a dataset's batches that hold no more than marks of a good end."""
-    for step in STEPS:
+    for step in BATCH_STEPS:
         for path in _short(layout.log(step, "x").parent):
             log = read_log(path)
             if log is not None and log.silent:

@@ -21,11 +21,12 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from voxelmill.pace import Pace, left_text, pace, pace_text, progress_line, shares, window, work
+from voxelmill.layout import BATCH_STEPS
+from voxelmill.pace import Pace, notes, pace, progress_line, shares, window, work
 from voxelmill.steps.child import call, child, exit_code
 from voxelmill.steps.prepare import Prepared
 from voxelmill.steps.speed import timed
-from voxelmill.tally import STEPS, Portion, Tally, batches_of
+from voxelmill.tally import Portion, Tally, batches_of
 
 PERIOD_S = 0.5
 BUSY = 20.0
@@ -97,7 +98,7 @@ class Meter:
         while len(self._seen) > 2 and self._seen[1][0] < end - window(known):
             self._seen.popleft()
         start, before = self._seen[0]
-        left = work(dict.fromkeys(STEPS, self.whole), share) - work(done, share)
+        left = work(dict.fromkeys(BATCH_STEPS, self.whole), share) - work(done, share)
         return pace(work(done, share) - work(before, share), end - start, left, self.whole)
 
 
@@ -129,7 +130,9 @@ def _bars(process: "subprocess.Popen[bytes]", meter: Meter) -> None:
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks = {step: bars.add_task(step, total=meter.whole.images, note="") for step in STEPS}
+        tasks = {
+            step: bars.add_task(step, total=meter.whole.images, note="") for step in BATCH_STEPS
+        }
         noted, pause = time.monotonic(), PERIOD_S
         while not _ended(process, pause):
             began = time.monotonic()
@@ -137,7 +140,7 @@ def _bars(process: "subprocess.Popen[bytes]", meter: Meter) -> None:
             _move(bars, tasks, meter.look(keep=keep))
             if keep:
                 noted = began
-                bars.update(tasks[STEPS[-1]], note=_note(meter.pace()))
+                bars.update(tasks[BATCH_STEPS[-1]], note="; ".join(notes(meter.pace())))
             pause = max(PERIOD_S, BUSY * (time.monotonic() - began))
         _move(bars, tasks, meter.look())
 
@@ -145,8 +148,3 @@ def _bars(process: "subprocess.Popen[bytes]", meter: Meter) -> None:
 def _move(bars: Progress, tasks: Mapping[str, TaskID], counted: Mapping[str, Portion]) -> None:
     for step, task in tasks.items():
         bars.update(task, completed=counted[step].images)
-
-
-def _note(found: Pace) -> str:
-    left = f"{left_text(found.left_seconds)} left" if found.left_seconds else ""
-    return "; ".join(filter(None, (pace_text(found), left)))

@@ -131,8 +131,7 @@ def start(
     if alike and compute.slurm is not None:
         # Fields need no workers of their own: there are as many jobs as batches.
         compute = Compute()
-    logs = layout.root / "logs" / "workers"
-    with pool(compute, execution.workers, Progress(), alike, logs) as workers:
+    with pool(compute, execution.workers, Progress(), alike, layout.worker_logs) as workers:
         tasks = {i.path: (batch.url, i, settings.sparse) for i in batch.items}
         opened = workers.run(f"{step}: open", open_item, tasks)
         images = tuple(
