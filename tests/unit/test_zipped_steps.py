@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from runs import OBJECTS
 from voxelmill.config import Blocks, Compute
 from voxelmill.configfile import load_config, load_settings
 from voxelmill.difference import changed_files
@@ -24,14 +25,13 @@ from voxelmill.steps.segment import segment
 from voxelmill.steps.work import Execution, read_batch
 
 BATCHES = ("0000", "0001")
-CONFIG = """
+CONFIG = (
+    OBJECTS
+    + """
 datasets: sheet.tsv
-objects:
-  nuclei: {channel: DNA, segmenter: {kind: watershed, diameter_um: 12}}
-  cells: {channel: AGP, segmenter: {kind: propagate, seeds: nuclei}}
-  cytoplasm: {subtract: [cells, nuclei]}
 batches: {images: 4}
 """
+)
 LOST = "A/01/0"
 
 

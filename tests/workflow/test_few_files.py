@@ -1,49 +1,38 @@
 """The workflow where files are counted: zipped labels, a disk of the node, no empty logs."""
 
 import os
-import re
 import shutil
 import subprocess
-import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
+import runs
+from runs import OBJECTS, jobs
 from voxelmill.difference import changed_files
 from voxelmill.joblog import read_log
+from voxelmill.layout import BATCH_STEPS
 from voxelmill.steps.demo import write_demo_plate
 
-CONFIG = """
+CONFIG = (
+    OBJECTS
+    + """
 datasets: sheet.tsv
-objects:
-  nuclei: {channel: DNA, segmenter: {kind: watershed, diameter_um: 12}}
-  cells: {channel: AGP, segmenter: {kind: propagate, seeds: nuclei}}
-  cytoplasm: {subtract: [cells, nuclei]}
 batches: {images: 4}
 max_quarantined: 1
 """
+)
 BATCHES, MOST = ("0000", "0001"), 4
-STEPS = ("qc", "segment", "measure")
 
 
 def run(folder: Path, disk: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "voxelmill", "run", "config.yaml", "--cores", "2", *arguments]
-    environment = {**os.environ, "VOXELMILL_SCRATCH": str(disk)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True,
-                          timeout=280, check=False)  # fmt: skip
-
-
-def rules(done: subprocess.CompletedProcess[str]) -> Counter[str]:
-    text = done.stdout + done.stderr
-    found = re.findall(r"^(?:local)?rule (\w+):$", text, re.MULTILINE)
-    return Counter(rule for rule in found if rule != "all")
+    return runs.run(folder, {**os.environ, "VOXELMILL_SCRATCH": str(disk)}, *arguments)
 
 
 def files_of_jobs(results: Path) -> dict[str, list[str]]:
     """Files by the job that has left them; those of no batch are left out."""
     owners = {"qc": "qc", "index": "segment", "labels": "segment", "objects": "measure"}
-    jobs: dict[str, list[str]] = {f"{s} {b}": [] for s in STEPS for b in BATCHES}
+    jobs: dict[str, list[str]] = {f"{s} {b}": [] for s in BATCH_STEPS for b in BATCHES}
     for path in results.rglob("*"):
         if not path.is_file():
             continue
@@ -107,7 +96,7 @@ def test_switching_segments_anew_and_leaves_one_kind(home: Path, tmp_path: Path)
     (folder / "config.yaml").write_text(f"{CONFIG}labels: zip\n")
     done = run(folder, home / "disk")
     assert done.returncode == 0, done.stderr
-    assert rules(done) == {"segment": 2, "measure": 2, "aggregate": 1, "report": 1, "check": 1}
+    assert jobs(done) == {"segment": 2, "measure": 2, "aggregate": 1, "report": 1, "check": 1}
     assert changed(folder / "results", home / "zip/results") == set()
 
 
@@ -117,7 +106,7 @@ def test_a_log_with_a_note_stays(home: Path, tmp_path: Path) -> None:
     (folder / "results/p/records/segment/0001.json").unlink()
     done = run(folder, tmp_path / "none")
     assert done.returncode == 0, done.stderr
-    assert rules(done) == {"segment": 1}
+    assert jobs(done) == {"segment": 1}
     log = folder / "results/p/logs/segment/0001.log"
     said = read_log(log)
     assert said

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -11,20 +10,21 @@ from pathlib import Path
 
 import pytest
 
+import runs
+from runs import OBJECTS, jobs
 from trees import digests
 from voxelmill.steps.demo import write_demo_plate
 from voxelmill.tables import read_table
 
-CONFIG = """
+CONFIG = (
+    OBJECTS
+    + """
 datasets: sheet.tsv
-objects:
-  nuclei: {channel: DNA, segmenter: {kind: watershed, diameter_um: 12}}
-  cells: {channel: AGP, segmenter: {kind: propagate, seeds: nuclei}}
-  cytoplasm: {subtract: [cells, nuclei]}
 features: [{kind: shape}, {kind: intensity}]
 batches: {images: 4}
 max_quarantined: 1
 """
+)
 # Nothing is activated: the environment's own programs must be found all the same.
 ENVIRONMENT = {**os.environ, "PATH": "/usr/local/bin:/usr/bin:/bin"}
 
@@ -32,16 +32,7 @@ ENVIRONMENT = {**os.environ, "PATH": "/usr/local/bin:/usr/bin:/bin"}
 def run(
     folder: Path, *arguments: str, config: str = "config.yaml"
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "voxelmill", "run", config, "--cores", "2", *arguments]
-    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True,
-                          timeout=280, check=False)  # fmt: skip
-
-
-def jobs(done: subprocess.CompletedProcess[str]) -> Counter[str]:
-    """Jobs by rule as Snakemake announces them, without the targets' own."""
-    text = done.stdout + done.stderr
-    rules = re.findall(r"^(?:local)?rule (\w+):$", text, re.MULTILINE)
-    return Counter(rule for rule in rules if rule != "all")
+    return runs.run(folder, ENVIRONMENT, *arguments, config=config)
 
 
 @pytest.fixture(scope="module")
