@@ -1,7 +1,7 @@
-"""A segmenter that fails as a script says, and counts how often it is started.
+"""A segmenter that fails as a script says and counts how often it is started, and a slow one.
 
-It is installed as a package of a third party: a folder on PYTHONPATH. The script is a folder named
-by VOXELMILL_SCRIPT: ``<batch>.fault`` says what the first execution for a batch does; every
+They are installed as a package of a third party: a folder on PYTHONPATH. The script is a folder
+named by VOXELMILL_SCRIPT: ``<batch>.fault`` says what the first execution for a batch does; every
 execution adds a line "process node" to ``<batch>.starts``.
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from voxelmill.segmenters import Segmenter
+from voxelmill.segmenters.watershed import Watershed
 
 
 class Scripted(Segmenter):
@@ -34,6 +35,16 @@ class Scripted(Segmenter):
     def __call__(self, image, spacing_um, seeds=None):
         act()
         return ndi.label(image[0] > self.level)[0].astype(np.int32)
+
+
+class Slow(Watershed):
+    """Takes VOXELMILL_PAUSE_S longer for a block, so that there is time for what the test does."""
+
+    kind: Literal["slow"] = "slow"
+
+    def __call__(self, image, spacing_um, seeds=None):
+        time.sleep(float(os.environ.get("VOXELMILL_PAUSE_S", "0")))
+        return super().__call__(image, spacing_um, seeds)
 
 
 def act(done=[]):
@@ -63,7 +74,7 @@ def install(site: Path) -> None:
     (site / "scripted_faults.py").write_text(CODE)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted-faults\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[voxelmill.plugins]\nscripted = scripted_faults:Scripted\n"
+        "[voxelmill.plugins]\nscripted = scripted_faults:Scripted\nslow = scripted_faults:Slow\n"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.large import write_large
-from clusters import slurmctl
+from clusters import scripted, slurmctl
 from clusters.slurmctl import ask, until
 from trees import digests
 from voxelmill.ledger import read_lines
@@ -17,7 +17,7 @@ from voxelmill.ledger import read_lines
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 CONFIG = """
 datasets: sheet.tsv
-objects: {nuclei: {channel: "0", segmenter: {kind: watershed, diameter_um: 14}}}
+objects: {nuclei: {channel: "0", segmenter: {kind: slow, diameter_um: 14}}}
 blocks: {size: 256}
 """
 BATCH, RECORD = "results/big/batches/0000.json", "results/big/records/segment/0000.json"
@@ -31,11 +31,12 @@ NAME = "voxelmill-worker"
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with an image of 144 blocks, scanned."""
     folder = tmp_path_factory.mktemp("big")
+    scripted.install(folder / "site")
     write_large(folder / "big.zarr", 3072)
     (folder / "config.yaml").write_text(CONFIG)
     (folder / "sheet.tsv").write_text("dataset\turl\nbig\tbig.zarr\n")
-    ask(sys.executable, "-c", f"import os; os.chdir({str(folder)!r}); from voxelmill.cli import "
-        "main; import sys; sys.argv = ['voxelmill', 'scan', 'config.yaml']; main()")  # fmt: skip
+    ask("env", "--chdir", str(folder), f"PYTHONPATH={folder / 'site'}", sys.executable, "-m",
+        "voxelmill", "scan", "config.yaml")  # fmt: skip
     for kind in ("local", "slurm"):
         compute = {"kind": kind} | ({"slurm": WORKERS} if kind == "slurm" else {})
         run = {"blocks": {"size": 256}, "compute": compute}
@@ -48,13 +49,14 @@ def folder(idle: None, image: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(image, tmp_path / "run"))
 
 
-def driver(folder: Path, run: str, *options: str) -> str:
-    """Submit the step as a batch job; return its id."""
-    call = f"{sys.executable} -m voxelmill segment {BATCH} --record {RECORD} --config config.yaml"
+def driver(folder: Path, run: str, pause_s: float = 0) -> str:
+    """Submit the step as a batch job, slowed by so much for each block; return its id."""
+    call = (f"{sys.executable} -m voxelmill segment {BATCH} --record {RECORD} "
+            f"--config config.yaml --run {run}.json --workers 2")  # fmt: skip
+    site = f"ALL,PYTHONPATH={folder / 'site'},VOXELMILL_PAUSE_S={pause_s}"
     return ask("sbatch", "--parsable", "--chdir", str(folder), "--account", slurmctl.OTHER_ACCOUNT,
                "--partition", "small", "--time", "10", "--output", str(folder / "driver.txt"),
-               "--open-mode", "append", *options, "--wrap", f"{call} --run {run}.json --workers 2",
-               ).strip()  # fmt: skip
+               "--open-mode", "append", "--export", site, "--wrap", call).strip()  # fmt: skip
 
 
 def ended(job: str, seconds: float = 480) -> str:
@@ -83,7 +85,7 @@ def local(slurm: None, image: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_a_worker_that_is_killed_is_replaced(folder: Path, local: dict[str, str]) -> None:
-    job = driver(folder, "slurm")
+    job = driver(folder, "slurm", 2)
     until(lambda: len(workers()) == 3 and finished_blocks(folder) > 5, 240)
     first = workers()
     ask("scancel", "--signal", "KILL", "--full", first[0])
@@ -101,7 +103,7 @@ def test_a_driver_that_dies_goes_on_with_what_is_finished(
     folder: Path, local: dict[str, str]
 ) -> None:
     """The scheduler is in it: its death, a time limit and a preemption are the same to the step."""
-    job = driver(folder, "slurm")
+    job = driver(folder, "slurm", 0.5)
     until(lambda: finished_blocks(folder) > 20, 240)
     ask("scancel", "--signal", "KILL", "--full", job)
     assert ended(job) != "COMPLETED"
