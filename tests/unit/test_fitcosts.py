@@ -19,6 +19,8 @@ FIELDS = {"large": 2, "small": 6, "tiny": 1}
 EDGES = {"large": 1080, "small": 270, "tiny": 64}
 KNOWN = assumed().model_copy(update={"image": {**assumed().image, "column": 2e-4}})
 VALUES = 10_000
+CALL_S = 0.03
+"""What a call takes beside its images, with three sets."""
 
 
 def extent(plate: str) -> Extent:
@@ -28,12 +30,14 @@ def extent(plate: str) -> Extent:
 def seconds_of(known: Calibration) -> dict[str, float]:
     """What every call of a worker would take."""
     costs, found = Costs(known), dict[str, float]()
-    for plate in ("large", "small"):
+    for plate in FIELDS:
         for step, sets in (("qc", 3), *((s, n) for s in ("segment", "measure") for n in (1, 2, 3))):
             takes = FIELDS[plate] * costs.image(step, extent(plate), settings_of(sets))
+            takes += CALL_S * sets / 3
             found[f"{step} {plate}" + (f" {sets}" if step != "qc" else "")] = takes
     rich = settings_of(3, tuple(features()))
-    found["measure rich 3"] = FIELDS["large"] * costs.image("measure", extent("large"), rich)
+    takes = FIELDS["large"] * costs.image("measure", extent("large"), rich)
+    found["measure rich 3"] = takes + CALL_S
     whole = EDGES["large"] ** 2
     for name, rate in known.plugins.items():
         group, _, kind = name.partition(" ")

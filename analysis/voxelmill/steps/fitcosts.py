@@ -1,8 +1,9 @@
 """From the timings of `voxelmill calibrate` to costs.
 
 In: what the workers and a whole run took (`Measured`). Out: `Calibration`. What a step costs beside
-its plugins is the rest when they are taken off, and what an image costs beside its pixels follows
-from small and large ones.
+its plugins is the rest when they are taken off. What a call costs beside its images, and an image
+beside its pixels, follows from one tiny image, small ones and large ones; the first is a part of
+the start that jobs are charged for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +11,15 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from voxelmill import __version__
 from voxelmill.calibration import Calibration, Rate, assumed, cpu_model
 from voxelmill.costs import columns_of, plugin_key
 from voxelmill.features import features
 from voxelmill.need import Extent
 from voxelmill.sizes import diameter_px
-from voxelmill.steps.gauge import COPIES, FAMILIES, settings_of
+from voxelmill.steps.gauge import COPIES, FAMILIES, PLATES, settings_of
 from voxelmill.steps.gaugeplugins import NETWORK_EDGE, SETS
 from voxelmill.steps.wholerun import JOBS, Whole
 
@@ -164,8 +167,20 @@ def _columns(kinds: Sequence[str]) -> int:
 
 def _field(found: Measured, name: str) -> float:
     """Core-seconds of a field in a call over all fields of a plate."""
-    plate = name.split()[1]
-    return found.seconds(name) / found.fields["large" if plate == "rich" else plate]
+    step, plate, *sets = name.split()
+    # What is not for images is mostly for the tables of the sets.
+    fixed = _fixed(found, step) * (int(sets[0]) / len(SETS) if sets else 1.0)
+    return (found.seconds(name) - fixed) / found.fields["large" if plate == "rich" else plate]
+
+
+def _fixed(found: Measured, step: str) -> float:
+    """Core-seconds of a call beside its images."""
+    names = {plate: f"qc {plate}" if step == "qc" else f"{step} {plate} 3" for plate in PLATES}
+    takes = {plate: found.seconds(name) for plate, name in names.items()}
+    number = {plate: float(found.fields[plate]) for plate in PLATES}
+    rows = [(1.0, number[p], number[p] * found.voxels(p)) for p in PLATES]
+    fixed = np.linalg.solve(np.array(rows), np.array([takes[p] for p in PLATES]))[0]
+    return float(np.clip(fixed, 0.0, takes["tiny"]))
 
 
 def _line(found: Measured, name: str) -> tuple[float, float]:

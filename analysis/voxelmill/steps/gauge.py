@@ -115,7 +115,7 @@ def main() -> None:
         found.counts = _counts(place)
         calls |= plugin_calls(folder / "large.zarr", spec.config) | _table_calls(place)
         found.first = {name: _timed(call) for name, call in calls.items()}
-        found.rounds = {n: [_timed(c)] for n, c in _starts(place).items()}
+        found.rounds = {n: [_timed(c), _timed(c)] for n, c in _starts(place).items()}
     while not found.rounds.get("qc large") or time.monotonic() - began < spec.seconds:
         for name, call in calls.items():
             found.rounds.setdefault(name, []).append(_timed(call))
@@ -154,10 +154,10 @@ def _measure(place: Place, plate: str, sets: int = 3, families: tuple[str, ...] 
 
 
 def _step_calls(place: Place) -> Calls:
-    """Whole steps over large fields; on one thread also over small ones, and with fewer sets."""
+    """Whole steps over large fields; on one thread also over others, and with fewer sets."""
     execution = Execution(workers=place.spec.threads)
     calls: Calls = {}
-    for plate in ("large", "small") if place.spec.threads == 1 else ("large",):
+    for plate in PLATES if place.spec.threads == 1 else PLATES[:1]:
         batch, record = place.batch(plate), place.layout(plate).record("qc", "0000")
         calls[f"qc {plate}"] = partial(qc, batch, record, settings_of(), execution)
         # Fewest first, so that the last has left everything that is measured.
