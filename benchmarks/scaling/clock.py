@@ -18,6 +18,8 @@ from pathlib import Path
 from benchmarks.scaling.scenes import environment
 
 EVERY_S = 0.2
+SHORT = 3
+"""Runs of what takes a few seconds only, on a machine that has its moods."""
 CORES = cpu_count() or 1
 
 
@@ -87,6 +89,12 @@ def family(root: int) -> set[int]:
     while more := {p for p, up in parents.items() if up in found} - found:
         found |= more
     return found
+
+
+def middle(command: Sequence[str], folder: Path, place: Path | None = None) -> Took:
+    """Run a short command several times, as `timed`; what took the median time."""
+    found = sorted((timed(command, folder, place) for _ in range(SHORT)), key=lambda t: t.own_s)
+    return found[SHORT // 2]
 
 
 def timed(command: Sequence[str], folder: Path, place: Path | None = None) -> Took:

@@ -24,7 +24,7 @@ import yaml
 
 from benchmarks.large import write_large
 from benchmarks.scaling import plates, volume
-from benchmarks.scaling.clock import timed
+from benchmarks.scaling.clock import middle, timed
 from benchmarks.scaling.inputs import EDGE, MEASURED, PLANE, load
 from benchmarks.scaling.noted import save
 from benchmarks.scaling.scenes import FIELDS, PLATE, SIZE, Scene, command, write_plate
@@ -32,19 +32,25 @@ from benchmarks.scaling.simulate import geometry, head
 from benchmarks.scaling.validate import (
     MOST,
     SEED,
-    WELLS,
     Checked,
-    busy,
     checked,
     report,
 )
-from benchmarks.scaling.workloads import Geometry, Measured, Plates, image_stages, plate_jobs
+from benchmarks.scaling.workloads import (
+    Geometry,
+    Measured,
+    Plates,
+    by_processes,
+    image_stages,
+    plate_jobs,
+)
 from voxelmill.config import Settings
 
 RULES = ("qc", "segment", "measure", "aggregate", "report")
 SUBMITTED = 20
-BATCH = 6
-"""Fields of a batch: four batches, so that several nodes have something to do."""
+WELLS, BATCH = 24, 24
+"""Four batches, so that several nodes have something to do, of fields that take a minute: what
+Snakemake's pauses of 20 s and more add to jobs that are shorter than these is a matter of luck."""
 SIDE = 8192
 MINUTES, GIB = 15, 1.5
 
@@ -164,10 +170,11 @@ def run_image(measured: Measured, slurm: Slurm, folder: Path) -> Iterator[Checke
                    "extra": [slurm.without(count)] if slurm.without(count) else []}  # fmt: skip
         compute = {"kind": "slurm", "slurm": workers}
         scene.prepare({"blocks": {"size": EDGE}, "compute": compute})
-        costs = measured["image"][busy(count, processes=True)]
+        costs = by_processes(measured["image"], count)
         stages = image_stages(costs, was, of, settings)
         for step in ("segment", "measure"):
-            took = timed(command(*scene.step(step, "0000", 1)), scene.folder, Path.cwd())
+            run = middle if step == "measure" else timed
+            took = run(command(*scene.step(step, "0000", 1)), scene.folder, Path.cwd())
             scene.check(step, "0000")
             crew = volume.Crew(
                 count, nodes=count, real_cores=slurm.real_cores,

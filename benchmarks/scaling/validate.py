@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.large import write_large
 from benchmarks.scaling import plates, volume
-from benchmarks.scaling.clock import Took, timed
+from benchmarks.scaling.clock import Took, middle, timed
 from benchmarks.scaling.inputs import EDGE, MEASURED, PLANE, load
 from benchmarks.scaling.noted import save
 from benchmarks.scaling.scenes import FIELDS, PLATE, SIZE, Scene, command, write_plate
@@ -28,6 +28,7 @@ from benchmarks.scaling.workloads import (
     Geometry,
     Measured,
     Plates,
+    by_processes,
     crowding,
     image_stages,
     plate_jobs,
@@ -67,9 +68,9 @@ def checked(name: str, simulated: float, took: Took) -> Checked:
     return Checked(name, round(simulated, 2), round(took.own_s, 2), round(took.wall_s, 2))
 
 
-def busy(workers: int, *, processes: bool = False) -> str:
-    """Whose costs are drawn: of one busy core, of several, of processes that share no chunks."""
-    return "alone" if workers == 1 else "apart" if processes else "beside"
+def busy(workers: int) -> str:
+    """Whose costs are drawn: of one busy core, or of several."""
+    return "alone" if workers == 1 else "beside"
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ def run_plate(folder: Path, cores: int) -> Took:
 def local_image(measured: Measured, step: str, workers: int, processes: bool) -> float:
     """Simulate one step on a plane by workers of this machine."""
     found = measured["image"]
-    was, costs = geometry(found), found[busy(workers, processes=processes)]
+    was = geometry(found)
+    costs = by_processes(found, workers) if processes else found[busy(workers)]
     objects = round(was.objects * LARGE**2 / was.voxels)
     of = Geometry((1, LARGE, LARGE), was.block, was.halo, objects)
     stages = image_stages(costs, was, of, Settings.model_validate(PLANE))[step]
@@ -146,7 +148,8 @@ def run_image(folder: Path, step: str, workers: int, processes: bool) -> Took:
     scene = Scene(folder / f"run{workers}{processes}", "../image.zarr", PLANE)
     scene.prepare({"blocks": {"size": EDGE}, "compute": {"processes": processes}})
     # Batches name the image as seen from where they were made.
-    took = timed(command(*scene.step(step, "0000", workers)), scene.folder, Path.cwd())
+    run = middle if step == "measure" else timed
+    took = run(command(*scene.step(step, "0000", workers)), scene.folder, Path.cwd())
     scene.check(step, "0000")
     return took
 

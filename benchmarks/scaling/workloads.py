@@ -110,6 +110,23 @@ def crowding(costs: Measured, busy: str, step: str) -> float:
     return max(1.0, float(costs["crowded"][step]) * alone / found * counts[1] / counts[0])
 
 
+def by_processes(image: Measured, workers: int) -> dict[str, Any]:
+    """Costs of the tasks on an image where each of `workers` is a process of its own.
+
+    Neighbouring blocks share decoded chunks within a process. Which process has done a block's
+    neighbour is chance: with n of them, one block in n is as cheap as on one core, the others cost
+    what those *apart* from each other do.
+    """
+    found = {}
+    for step in ("segment", "measure"):
+        apart = image["apart"][step]
+        near, far = (sum(image[kind][step]["stages_s"][step]) for kind in ("alone", "apart"))
+        factor = (near / workers + far * (1 - 1 / workers)) / far
+        stages = {**apart["stages_s"], step: [factor * c for c in apart["stages_s"][step]]}
+        found[step] = {**apart, "stages_s": stages}
+    return found
+
+
 def _tasks(step: Measured) -> list[float]:
     """Costs of the images of a step, or of the blocks that it is about."""
     if "images_s" in step:
