@@ -49,15 +49,17 @@ real: $(READY)  ## run the workflow on real images (../shared/data)
 	@if [ -d ../shared/data ]; then $(BIN)/python -m benchmarks.real; \
 	else echo "make real: skipped, the real images (../shared/data) are not on this machine"; fi
 
-test-clusters: $(READY)  ## run the tests that start real servers (SLURM so far), about 10 minutes
-	$(BIN)/python -m pytest tests/clusters --timeout 900 -m '$(CLUSTERS)' --durations 0
+# Tests on a cluster mostly wait for it: those of two clusters run side by side.
+test-clusters: $(READY)  ## run the tests that start real servers (SLURM, Ceph), about 15 minutes
+	$(BIN)/python -m pytest tests/clusters -n 2 --dist loadgroup --timeout 900 -m '$(CLUSTERS)' \
+	--durations 0
 
 # The lock names no index: hashes make any mirror serve the same files. Add UPGRADE=--upgrade for
 # newer versions. 3.11.4 only steers the resolver: it reads "> 3.11" as "not 3.11".
 lock: build/uv/bin/uv  ## resolve pyproject.toml into requirements.lock
 	printf 'hatchling\neditables\nsetuptools\nwheel\n' | build/uv/bin/uv pip compile \
 	pyproject.toml - --universal --python-version 3.11.4 --fork-strategy fewest \
-	--extra bench --extra dev --extra slurm --extra hyperqueue \
+	--extra bench --extra dev --extra s3 --extra slurm --extra hyperqueue \
 	--generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command 'make lock' --quiet $(UPGRADE) --output-file requirements.lock
 

@@ -21,10 +21,12 @@ from typing import Any
 
 from benchmarks.large import write_large
 from benchmarks.timing import Row, less_is_better, memory, status, table
-from voxelmill.config import Blocks, Compute, Settings
+from voxelmill.config import Settings
 from voxelmill.configfile import load_config
+from voxelmill.execution import Blocks, Compute
+from voxelmill.extent import Extent
 from voxelmill.ledger import write_json
-from voxelmill.need import Extent, Need, need
+from voxelmill.need import Need, need
 from voxelmill.steps.scan import scan
 
 MOST_GROWTH, MOST_ERROR = 1.15, 1.3

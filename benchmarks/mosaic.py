@@ -16,7 +16,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from benchmarks.timing import Row, table
-from voxelmill.config import Blocks, Settings
+from voxelmill.config import Settings
+from voxelmill.execution import Blocks
 from voxelmill.proof import HEAD, SAME, Tried, judge, line
 from voxelmill.steps.gather import read_record
 from voxelmill.steps.trial import BATCH, attempt, workers

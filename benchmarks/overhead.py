@@ -16,9 +16,10 @@ from pathlib import Path
 from benchmarks.large import write_large
 from benchmarks.timing import Row, interleaved, less_is_better, table
 from voxelmill.blocks import Grid
-from voxelmill.config import Blocks, Compute, Segmented
+from voxelmill.config import Segmented
 from voxelmill.ends import StoreSource, StoreTarget
 from voxelmill.engine import Engine
+from voxelmill.execution import Blocks, Compute
 from voxelmill.ledger import Ledger
 from voxelmill.overview import overview
 from voxelmill.progress import Progress

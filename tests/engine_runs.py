@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from plain_target import PlainTarget
 from voxelmill.arrayends import ArraySource
-from voxelmill.config import Blocks, Compute, ObjectSet, Segmented
+from voxelmill.config import ObjectSet, Segmented
 from voxelmill.engine import Engine, Result
+from voxelmill.execution import Blocks, Compute
 from voxelmill.ledger import Ledger
 from voxelmill.plugin import Pixels
 from voxelmill.progress import Progress

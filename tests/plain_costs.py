@@ -6,7 +6,7 @@ from math import prod
 
 from voxelmill.config import Settings
 from voxelmill.costs import Costs
-from voxelmill.need import Extent
+from voxelmill.extent import Extent
 
 START_S = 1.5
 

@@ -168,3 +168,11 @@ def digests(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and "logs" not in path.parts and path.suffix != ".log"
     }
+
+
+def record_of_pixels(path: Path) -> str:
+    """What a record of *segment* says, but for the files of labels: they name their image."""
+    record = json.loads(path.read_text())
+    for image in record["images"].values():
+        image.pop("stored", None)
+    return json.dumps(record)

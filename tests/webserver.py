@@ -9,12 +9,14 @@ from urllib.parse import unquote
 
 
 class Server:
-    """Address, requests seen, and the status to answer for a path that contains a text."""
+    """Address, requests and bytes so far; status for what is absent, or contains a text."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.faults: dict[str, int] = {}
+        self.absent = 404
         self.requests: list[tuple[str, str]] = []
+        self.bytes = 0
         self.url = ""
 
 
@@ -35,7 +37,7 @@ def serve(folder: Path) -> Iterator[Server]:
             status = next((code for part, code in state.faults.items() if part in path), 200)
             file = state.folder / path
             if status == 200 and not file.is_file():
-                status = 404
+                status = state.absent
             data = file.read_bytes() if status == 200 else b"<html>no</html>"
             wanted = self.headers.get("Range")
             total = len(data)
@@ -51,6 +53,7 @@ def serve(folder: Path) -> Iterator[Server]:
                 self.send_header("Content-Range", f"bytes {first}-{first + len(data) - 1}/{total}")
             self.end_headers()
             if body:
+                state.bytes += len(data)
                 self.wfile.write(data)
 
         def log_message(self, *_: object) -> None:

@@ -16,9 +16,10 @@ import xarray as xr
 
 from voxelmill.arrayends import ArraySource, FileSource, LabelArray, SourceArray
 from voxelmill.blocks import Grid
-from voxelmill.config import Blocks, Compute, Segmented
+from voxelmill.config import Segmented
 from voxelmill.ends import Source, StoreSource, StoreTarget
 from voxelmill.engine import Engine, Result
+from voxelmill.execution import Blocks, Compute
 from voxelmill.factory import feature
 from voxelmill.features import Feature, check_features
 from voxelmill.jointable import join

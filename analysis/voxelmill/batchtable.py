@@ -9,9 +9,10 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from voxelmill.extent import Extent
 from voxelmill.layout import batch_table
-from voxelmill.need import Extent
 from voxelmill.sizing import Kind
+from voxelmill.storeoptions import is_url
 from voxelmill.tables import read_table, rows, write_table
 
 NONE = Kind("[]", "", "[]")
@@ -56,7 +57,7 @@ class Entry:
     def load(self) -> BatchLoad:
         """What a job of this batch has to do."""
         extent = Kind(self.shape, self.dtype, self.spacing_um).extent
-        found = replace(extent, batch=self.images) if extent else None
+        found = replace(extent, batch=self.images, afar=is_url(self.url)) if extent else None
         return BatchLoad(self.images, found, self.voxels, self.bytes)
 
 

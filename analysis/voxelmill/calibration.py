@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from voxelmill.config import Model
 from voxelmill.configfile import parse
+from voxelmill.execution import Model
 from voxelmill.home import home
 from voxelmill.ledger import write_json
 from voxelmill.plugin import BadConfig, OutputExists

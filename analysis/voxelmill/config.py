@@ -5,13 +5,25 @@
 Snakemake tracks it as a parameter, so a change elsewhere reruns nothing.
 """
 
+import re
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from voxelmill.choice import AnyFeature, AnyMetric, AnySegmenter, tagged
+from voxelmill.execution import Batches, Blocks, Compute, Model
+from voxelmill.storeoptions import Prefix, StoreOptions
 
+MIRROR = ".snakemake/storage/results"
+"""Where Snakemake keeps copies of what it stores under the tag ``results``."""
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
 PARTS: dict[str, tuple[str, ...]] = {
@@ -22,12 +34,6 @@ PARTS: dict[str, tuple[str, ...]] = {
     "report": ("objects", "features", "qc", "sparse"),
 }
 """Which settings change the result of which step."""
-
-
-class Model(BaseModel):
-    """Frozen, strict base: an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Segmented(Model):
@@ -103,73 +109,6 @@ class QC(Model):
     gate: Literal["report"] = Field(
         default="report", description="report: flag images, and go on with all of them."
     )
-
-
-class Blocks(Model):
-    """Block size of the engine: bounds memory, never changes a result."""
-
-    size: int = Field(default=2048, ge=16, description="Voxels along y and x.")
-    depth: int = Field(default=64, ge=1, description="Voxels along z.")
-
-
-class Batches(Model):
-    """How many images one Snakemake job processes: a number, or what a job does in some time.
-
-    Without either, 48 images; at a site, as many as take its ``job_minutes``.
-    """
-
-    images: int | None = Field(default=None, ge=1, description="Most images in one batch.")
-    minutes: float | None = Field(
-        default=None,
-        gt=0,
-        description="What the longest job of a batch takes, by the calibrated speed.",
-    )
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if self.images is not None and self.minutes is not None:
-            raise ValueError("`images` and `minutes` exclude each other; give one")
-        return self
-
-
-class SlurmWorkers(Model):
-    """Dask workers as SLURM jobs, for an image that outgrows a node."""
-
-    jobs: int = Field(ge=1, description="Jobs, each on one node.")
-    cores: int = Field(ge=1, description="Cores of a job: blocks worked on at once there.")
-    memory_gib: float = Field(gt=0, description="GiB of a job.")
-    minutes: int = Field(default=720, ge=1, description="Time limit; lost jobs are replaced.")
-    account: str | None = Field(default=None, description="Default: that of the calling job.")
-    partition: str | None = Field(default=None, description="Default: that of the cluster.")
-    interface: str | None = Field(default=None, description="Network interface, such as ib0.")
-    python: str | None = Field(
-        default=None,
-        description="How a job starts Python, such as `apptainer exec voxelmill.sif python`; "
-        "default: the one that runs now.",
-    )
-    extra: tuple[str, ...] = Field(default=(), description="More options for sbatch.")
-
-
-class Compute(Model):
-    """Where blocks run."""
-
-    kind: Literal["local", "address", "slurm"] = "local"
-    processes: bool = Field(default=False, description="local: worker processes, not threads.")
-    address: str | None = Field(default=None, description="address: of a Dask scheduler.")
-    slurm: SlurmWorkers | None = Field(default=None, description="slurm: jobs of workers.")
-    memory_gib: float | None = Field(
-        default=None,
-        gt=0,
-        description="GiB that may be used at once; without it, what the machine allows.",
-    )
-
-    @model_validator(mode="after")
-    def _address_given(self) -> Self:
-        if (self.kind == "address") != (self.address is not None):
-            raise ValueError("`address` belongs to `kind: address`, and is needed there")
-        if (self.kind == "slurm") != (self.slurm is not None):
-            raise ValueError("`slurm` belongs to `kind: slurm`, and is needed there")
-        return self
 
 
 class Settings(Model):
@@ -269,11 +208,14 @@ class Config(Settings):
     """A whole configuration file."""
 
     datasets: str = Field(description="Sheet with columns dataset, url [, plate_map].")
-    results: str = Field(default="results", description="Folder that everything is written to.")
-    stores: dict[str, Any] = Field(
+    results: str = Field(
+        default="results",
+        description="Folder that everything is written to, or s3://bucket/prefix.",
+    )
+    stores: dict[Prefix, StoreOptions] = Field(
         default={},
-        max_length=0,
-        description="Endpoints of object stores; none can be set yet, http(s) needs none.",
+        description="How object stores are reached, by the start of their addresses (`s3://` or "
+        "`s3://bucket`); keys come from the environment, never from here.",
     )
     site: str | None = Field(
         default=None, description="Partition file: a name in profiles/slurm, or a path."
@@ -287,3 +229,28 @@ class Config(Settings):
     objects: dict[Name, ObjectSet] = Field(
         min_length=1, description="Object sets by name; order does not matter."
     )
+
+    @field_validator("results")
+    @classmethod
+    def _writable(cls, value: str) -> str:
+        if "://" in value and not re.fullmatch(r"s3://[^/@?#]{3,}/[^@?#]*[^/@?#]", value):
+            raise ValueError("allowed: a folder, or s3://bucket/prefix")
+        return value
+
+    @model_validator(mode="after")
+    def _one_place_for_labels(self) -> Self:
+        if self.store and self.labels == "zip":
+            raise ValueError("labels: zip saves files of a folder; a store takes `labels: folder`")
+        if self.store and self.compute.kind != "local":
+            raise ValueError("compute: results on a store are computed with `kind: local`")
+        return self
+
+    @property
+    def store(self) -> str:
+        """Address of the results on an object store; empty if they go to a folder."""
+        return self.results if "://" in self.results else ""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the results; of those on a store, what is not pixels, while it is worked on."""
+        return Path(MIRROR, self.store.removeprefix("s3://")) if self.store else Path(self.results)

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from voxelmill.config import Config, Settings
 from voxelmill.plugin import BadConfig
+from voxelmill.storeoptions import is_url, use_stores
 
 SHEET_COLUMNS = ("dataset", "url", "plate_map")
 M = TypeVar("M", bound=BaseModel)
@@ -34,7 +35,7 @@ class Row:
 
 
 def load_config(path: str | Path) -> Config:
-    """Read and check a configuration file.
+    """Read and check a configuration file; from then on stores are reached as it says.
 
     Raises
     ------
@@ -42,7 +43,9 @@ def load_config(path: str | Path) -> Config:
         The file is absent, is no YAML, or breaks a rule.
     """
     path = Path(path)
-    return parse(Config, _yaml(path), str(path))
+    config = parse(Config, _yaml(path), str(path))
+    use_stores(config.stores)
+    return config
 
 
 def load_settings(text: str) -> Settings:
@@ -149,11 +152,6 @@ def _yaml(path: Path) -> Mapping[str, object]:
     return data
 
 
-def is_url(text: str) -> bool:
-    """Whether `text` is a URL, not a local path."""
-    return "://" in text
-
-
 def locate(name: str, beside: Path) -> str:
     """Resolve a path in a file: as seen from the file's folder if it is there, else from here.
 
@@ -211,5 +209,11 @@ def _row(line: Mapping[str, str], place: str, beside: Path) -> Row:
         if path and not is_url(path) and not Path(path).exists():
             raise BadConfig(f"{place}: {path} is not there. Check the path")
     if not url:
-        raise BadConfig(f"{place}: no url; allowed: a local path or http(s)://")
+        raise BadConfig(f"{place}: no url; allowed: a local path, s3:// or http(s)://")
+    if is_url(url) and ("@" in url or "?" in url):
+        # It would be copied into records, logs and reports.
+        raise BadConfig(
+            f"{place}: url of '{name}' carries a user or a query; allowed: the bare address. Give "
+            "credentials in the environment"
+        )
     return Row(name, url, plate_map if (line.get("plate_map") or "").strip() else "")

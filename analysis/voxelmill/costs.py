@@ -22,9 +22,9 @@ from math import prod
 from voxelmill import __version__
 from voxelmill.calibration import Calibration, Rate, assumed, cpu_model, load_calibration
 from voxelmill.config import Segmented, Settings
+from voxelmill.extent import Extent
 from voxelmill.features import Feature
 from voxelmill.layout import BATCH_STEPS
-from voxelmill.need import Extent
 from voxelmill.plugin import Plugin
 from voxelmill.qc import Metric
 from voxelmill.sizes import THUMBNAIL_EDGE, THUMBNAILS, objects_of, values_of

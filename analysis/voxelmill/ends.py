@@ -4,10 +4,8 @@
 are OME-Zarr; those of the Python API are in ``arrayends``. All are small and picklable.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from voxelmill.blocks import Block, Box, Grid
@@ -15,6 +13,7 @@ from voxelmill.painter import Painter
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
 from voxelmill.store.label_layout import label_shards
 from voxelmill.store.labels import read_labels, write_coarse_labels, write_labels
+from voxelmill.store.place import place_at, remove
 from voxelmill.store.read import Image, read_box
 from voxelmill.store.sharing import reading_order
 
@@ -108,4 +107,4 @@ class StoreTarget:
 
     def remove(self) -> None:
         """Remove all labels of the image."""
-        shutil.rmtree(Path(self.root) / self.path / "labels", ignore_errors=True)
+        remove(place_at(self.root) / self.path / "labels")

@@ -24,8 +24,9 @@ from urllib.parse import quote
 
 from voxelmill import stages
 from voxelmill.blocks import Block, Box, Grid
-from voxelmill.config import Blocks, ObjectSet, Segmented, Subtracted
+from voxelmill.config import ObjectSet, Segmented, Subtracted
 from voxelmill.ends import Source
+from voxelmill.execution import Blocks
 from voxelmill.ledger import Ledger
 from voxelmill.numbering import Objects, list_objects, number_frame
 from voxelmill.overview import slabs_of

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from voxelmill.config import Settings
 from voxelmill.costs import Costs
+from voxelmill.extent import Extent
 from voxelmill.layout import BATCH_STEPS, DATASET_STEPS
-from voxelmill.need import Extent
 
 Group = tuple[tuple[Extent, int], ...]
 """Images of one batch: how many of each extent."""

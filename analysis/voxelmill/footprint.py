@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from voxelmill.config import Config
 from voxelmill.costs import table_columns
 from voxelmill.estimate import Group
-from voxelmill.need import Extent
+from voxelmill.extent import Extent
 from voxelmill.plan import label_files
 from voxelmill.sizes import THUMBNAILS, diameter_px, objects_of, values_of
 
@@ -31,21 +31,29 @@ class Footprint:
     files: int
     bytes: int
     tracked: int
+    away: int = 0
+    """Of the files, those that lie on an object store only: labels. All others are copied."""
+    bytes_away: int = 0
 
     def __add__(self, other: "Footprint") -> "Footprint":
         return Footprint(
-            self.files + other.files, self.bytes + other.bytes, self.tracked + other.tracked
+            self.files + other.files,
+            self.bytes + other.bytes,
+            self.tracked + other.tracked,
+            self.away + other.away,
+            self.bytes_away + other.bytes_away,
         )
 
     @property
     def scratch_files(self) -> int:
         """Files on the file system of a cluster; its profile has one database of all outputs."""
-        return self.files + DATABASE
+        return self.files - self.away + DATABASE
 
     @property
     def scratch_bytes(self) -> int:
         """Bytes there."""
-        return self.bytes + self.tracked * METADATA + self.scratch_files * ROUNDED
+        size = self.bytes - self.bytes_away
+        return size + self.tracked * METADATA + self.scratch_files * ROUNDED
 
 
 def footprint(
@@ -70,26 +78,32 @@ def footprint(
     tracked = len(groups) * (OUTPUTS["qc"] + OUTPUTS["segment"] + OUTPUTS["measure"] + sets)
     tracked += OUTPUTS["aggregate"] + OUTPUTS["report"]
     size = PAGE + min(THUMBNAILS, images) * THUMBNAIL
-    known: dict[Extent, tuple[int, float]] = {}
-    for extent, number in (each for group in groups for each in group):
-        if extent not in known:
-            known[extent] = label_files(extent, config), _bytes(extent, config, sizes)
-        size += int(number * (known[extent][1] + IMAGE_ROW))
+    number: dict[Extent, int] = {}
+    for extent, n in (each for group in groups for each in group):
+        number[extent] = number.get(extent, 0) + n
+    size += sum(
+        int(n * (_tables(extent, config, sizes) + IMAGE_ROW)) for extent, n in number.items()
+    )
+    label_bytes = sum(int(n * _labels(extent, config, sizes)) for extent, n in number.items())
     if (labels or config.labels) == "zip":
-        files += len(groups)
-    else:
-        # One more for a well, if there is one.
-        files += sum(n * (known[extent][0] + 1) for group in groups for extent, n in group) + 1
-    return Footprint(files, size, tracked)
+        return Footprint(files + len(groups), size + label_bytes, tracked)
+    # One more for a well, if there is one.
+    more = sum(n * (label_files(extent, config) + 1) for extent, n in number.items()) + 1
+    away = (more, label_bytes) if config.store else (0, 0)
+    return Footprint(files + more, size + label_bytes, tracked, *away)
 
 
-def _bytes(extent: Extent, config: Config, sizes: Mapping[str, float]) -> float:
-    """Bytes of labels, tables, index and records of one image."""
-    objects = objects_of(extent, config)
-    each = objects / max(1, len(config.objects))
-    labels = sum(
+def _labels(extent: Extent, config: Config, sizes: Mapping[str, float]) -> float:
+    """Bytes of the labels of one image."""
+    each = objects_of(extent, config) / max(1, len(config.objects))
+    return sum(
         each * diameter_px(extent, config, spec) * sizes["label"]
         for spec in config.objects.values()
     )
+
+
+def _tables(extent: Extent, config: Config, sizes: Mapping[str, float]) -> float:
+    """Bytes of tables, index and records of one image."""
+    objects = objects_of(extent, config)
     values = values_of(objects, table_columns(extent, config))
-    return labels + values * sizes["value"] + objects * sizes["index"] + sizes["record"]
+    return values * sizes["value"] + objects * sizes["index"] + sizes["record"]

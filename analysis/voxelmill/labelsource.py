@@ -18,10 +18,11 @@ from voxelmill.labelfiles import SUFFIXES, is_label_file, read_label_file
 from voxelmill.layout import Layout
 from voxelmill.natural import natural
 from voxelmill.plugin import Array, BadInput
-from voxelmill.store.objects import is_url, join
+from voxelmill.store.objects import join
 from voxelmill.store.open import open_dataset
 from voxelmill.store.read import Image, open_image, read_box
 from voxelmill.store.zipped import SUFFIX, open_archive
+from voxelmill.storeoptions import is_url
 
 LARGEST_ID = np.iinfo(np.int64).max
 

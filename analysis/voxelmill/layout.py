@@ -14,13 +14,18 @@ results/<dataset>/logs/                  as the records; how each job is, see `j
 results/<dataset>/scratch/               of running steps; gone when they finish
 results/check.json, check.log            the verdict over all datasets
 results/.running                         held by the `voxelmill run` that works there
+
+On an object store the same keys; what is not pixels is worked on in a folder with that tree.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 BATCH_STEPS = ("qc", "segment", "measure")
 """Steps with one job a batch."""
+RESULTS = "VOXELMILL_RESULTS"
+"""Environment variable: ``s3://bucket/prefix`` where results are kept on a store."""
 DATASET_STEPS = ("aggregate", "report")
 """Steps with one job a dataset, in the order they follow each other."""
 
@@ -30,11 +35,15 @@ class Layout:
     """Paths of one dataset's results."""
 
     root: Path
+    store: str = ""
+    """Address of the same on an object store, where results go to one: there lie the labels."""
 
     @classmethod
     def of_batch(cls, batch_file: Path) -> "Layout":
         """Layout that a batch file ``<root>/batches/<batch>.json`` belongs to."""
-        return cls(batch_file.parent.parent)
+        root = batch_file.parent.parent
+        results = os.environ.get(RESULTS, "")
+        return cls(root, f"{results}/{root.name}" if results else "")
 
     def batch(self, batch: str) -> Path:
         """Batch file."""
@@ -54,10 +63,15 @@ class Layout:
         """Zipped labels of one batch."""
         return self.archives / f"{batch}.ozx"
 
-    def labels_of(self, batch: str) -> Path:
+    @property
+    def labels_address(self) -> str:
+        """Root of the labels that are not zipped."""
+        return f"{self.store}/{self.labels.name}" if self.store else str(self.labels)
+
+    def labels_of(self, batch: str) -> str:
         """Root of the labels of one batch as they are: zipped, or in the folder."""
         archive = self.archive(batch)
-        return archive if archive.exists() else self.labels
+        return str(archive) if archive.exists() else self.labels_address
 
     def objects(self, name: str, batch: str) -> Path:
         """Table of one object set and batch."""

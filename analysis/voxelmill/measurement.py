@@ -19,6 +19,7 @@ from voxelmill.kernels.objects import keep, present
 from voxelmill.ownership import Owned, union
 from voxelmill.plugin import Array, Index, Labels, Pixels, Spacing
 from voxelmill.scratch import save
+from voxelmill.slots import reads_first
 from voxelmill.stages import Frame
 
 CENTRE = "centre"
@@ -96,6 +97,7 @@ def _centres(objects: Objects) -> Array:
     return centres
 
 
+@reads_first
 def measure_block(task: MeasureTask) -> int:
     """Measure what one block owns, all object sets in one read of the pixels.
 

@@ -25,12 +25,14 @@ from math import prod
 import numpy as np
 
 from voxelmill.blocks import Grid
-from voxelmill.config import Blocks, Compute, Segmented, Settings
+from voxelmill.config import Segmented, Settings
+from voxelmill.execution import Blocks, Compute
+from voxelmill.extent import Extent
 from voxelmill.features import Feature
-from voxelmill.ngff import Image
 from voxelmill.overview import SLAB_DEPTH, SLAB_VOXELS, factors
-from voxelmill.plugin import Index, Spacing
+from voxelmill.plugin import Index
 from voxelmill.quality import TILE
+from voxelmill.slots import AHEAD
 from voxelmill.store.cache import BUDGET_BYTES
 from voxelmill.store.label_layout import label_shards
 
@@ -61,41 +63,6 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "measure": ("measure",),
     "qc": ("qc",),
 }
-
-
-@dataclass(frozen=True)
-class Extent:
-    """What of an image decides how much memory and how many tasks it takes."""
-
-    shape: tuple[int, int, int, int, int]
-    dtype: str
-    spacing_um: Spacing
-    chunk: int = 0
-    """Voxels of one decoded chunk; 0: not known."""
-    batch: int = 1
-    """Images like it in one batch: their tasks run at the same time."""
-
-    @classmethod
-    def of(cls, image: Image, batch: int = 1) -> "Extent":
-        """Extent of an opened image of a batch."""
-        chunk = prod(image.levels[0].array.chunks)
-        return cls(image.shape, image.dtype, image.spacing_um, chunk, batch)
-
-    @property
-    def space(self) -> Index:
-        """Voxels along z, y, x."""
-        _, _, z, y, x = self.shape
-        return z, y, x
-
-    @property
-    def size(self) -> int:
-        """Bytes of all pixels, decoded."""
-        return prod(self.shape) * self.voxel
-
-    @property
-    def voxel(self) -> int:
-        """Bytes of a voxel."""
-        return np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -144,6 +111,8 @@ def need(
     }
     chunks = DECODED * extent.chunk * extent.voxel
     one = {stage: STAGES[stage](extent, settings, blocks) + chunks for stage in STEPS[step]}
+    read = (AHEAD - 1) * extent.afar * _read_ahead(extent, settings, blocks)
+    one = {stage: size + read for stage, size in one.items()}
     cache = min(BUDGET_BYTES, extent.size) if _grid(extent, blocks) > 1 else 0
     kept = extent.batch * extent.shape[0] * _grid(extent, blocks) * len(settings.objects) * TASK
     parts = {stage: at_once[stage] * size for stage, size in one.items()} | {"blocks": kept}
@@ -171,6 +140,14 @@ def tasks(extent: Extent, settings: Settings, blocks: Blocks) -> dict[str, int]:
         "measure": frames * grid,
         "qc": frames,
     }
+
+
+def _read_ahead(extent: Extent, settings: Settings, blocks: Blocks) -> int:
+    """Pixels and labels of a block that waits for a core."""
+    halos = [(0, 0, 0), *(_halo(extent, spec) for spec in _segmented(settings))]
+    z, y, x = (max(sizes) for sizes in zip(*halos, strict=True))
+    box = prod(read_box(extent, blocks, (z, y, x)))
+    return box * (extent.shape[1] * extent.voxel + LABEL)
 
 
 def _row(extent: Extent, blocks: Blocks) -> int:

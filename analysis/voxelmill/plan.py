@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from voxelmill.blocks import Grid
-from voxelmill.config import Blocks, Compute, Settings
+from voxelmill.config import Settings
+from voxelmill.execution import Blocks, Compute
+from voxelmill.extent import Extent
 from voxelmill.machine import Limit
-from voxelmill.need import STEPS, Extent, Need, need
+from voxelmill.need import STEPS, Need, need
 from voxelmill.plugin import BadConfig
 from voxelmill.store.label_layout import label_levels
 

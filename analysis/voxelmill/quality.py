@@ -13,6 +13,7 @@ from voxelmill.blocks import Grid
 from voxelmill.ends import Source
 from voxelmill.plugin import Index
 from voxelmill.qc import Metric
+from voxelmill.slots import reads_first
 
 TILE: Index = (32, 2048, 2048)
 
@@ -27,6 +28,7 @@ class QualityTask:
     metrics: tuple[Metric, ...]
 
 
+@reads_first
 def quality(task: QualityTask) -> dict[str, float]:
     """Values by column (``ImageQuality_…_<Channel>``); NaN where undefined in all tiles."""
     source, t = task.source, task.t

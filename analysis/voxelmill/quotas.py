@@ -38,6 +38,13 @@ class Storages:
     zipped: Mapping[str, Footprint]
     """The same with ``labels: zip``."""
     labels: str
+    store: bool = False
+    """All lie in one bucket, as ``results`` says; else each dataset may lie in one of its own."""
+
+    @property
+    def kept(self) -> Mapping[str, Footprint]:
+        """What must lie in one bucket each."""
+        return {"results": self.total} if self.store else self.datasets
 
     @property
     def total(self) -> Footprint:
@@ -136,12 +143,13 @@ def storage_refusals(found: Storages, site: SiteFile) -> list[str]:
     if scratch.gib is not None and total.scratch_bytes > scratch.gib * GIB:
         lines.append(f"scratch: {total.scratch_bytes / GIB:,.0f} GiB; allowed: {scratch.gib:,.0f} "
                      f"GiB. {_fewer(found, scratch)}")  # fmt: skip
-    most = max((f.files for f in found.datasets.values()), default=0)
+    most = max((f.files for f in found.kept.values()), default=0)
     if objects.files is not None and most > objects.files:
-        lines.append(f"objects: {most:,} of one dataset; allowed: {objects.files:,} a bucket. "
+        which = "in one bucket" if found.store else "of one dataset"
+        lines.append(f"objects: {most:,} {which}; allowed: {objects.files:,} a bucket. "
                      + _smaller(found, objects.files))  # fmt: skip
-    elif objects.buckets is not None and buckets(found.datasets, objects) > objects.buckets:
-        lines.append(f"objects: {buckets(found.datasets, objects):,} buckets; allowed: "
+    elif objects.buckets is not None and buckets(found.kept, objects) > objects.buckets:
+        lines.append(f"objects: {buckets(found.kept, objects):,} buckets; allowed: "
                      f"{objects.buckets:,}. {_smaller(found, objects.files or 0)}")  # fmt: skip
     if objects.gib is not None and total.bytes > objects.gib * GIB:
         lines.append(f"objects: {total.bytes / GIB:,.0f} GiB; allowed: {objects.gib:,.0f} GiB. "
@@ -179,6 +187,8 @@ def fitting(datasets: Mapping[str, Footprint], quota: Storage) -> int:
 
 
 def _smaller(found: Storages, most: int) -> str:
+    if found.store:
+        return "Split the sheet into several runs, with a bucket each under results"
     if found.labels != "zip" and max(f.files for f in found.zipped.values()) <= most:
         return "Set labels: zip"
     return "Split the dataset into several lines of the sheet, or use larger batches"

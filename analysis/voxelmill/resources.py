@@ -10,7 +10,8 @@ from math import ceil
 
 from voxelmill.config import Config, Settings
 from voxelmill.costs import Costs, table_columns
-from voxelmill.need import MIB, Extent, need
+from voxelmill.extent import Extent
+from voxelmill.need import MIB, need
 from voxelmill.sizes import objects_of, values_of
 
 SNAKEMAKE_MIB = 450

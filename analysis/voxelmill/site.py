@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from voxelmill.config import Model
 from voxelmill.configfile import parse
+from voxelmill.execution import Model
 from voxelmill.home import home
 from voxelmill.plugin import BadConfig
 

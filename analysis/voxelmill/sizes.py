@@ -5,7 +5,7 @@ sample is covered is known only when it has been segmented, so a share is assume
 """
 
 from voxelmill.config import ObjectSet, Segmented, Settings
-from voxelmill.need import Extent
+from voxelmill.extent import Extent
 
 THUMBNAILS = 48
 """Most images that a report shows: they keep that of a large plate below 15 MB."""

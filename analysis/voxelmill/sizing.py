@@ -16,7 +16,8 @@ from voxelmill.batch import IMAGES
 from voxelmill.config import Config, Settings
 from voxelmill.costs import Costs, load_costs
 from voxelmill.cuts import by_cost, by_count
-from voxelmill.need import STEPS, Extent
+from voxelmill.extent import Extent
+from voxelmill.need import STEPS
 from voxelmill.site import load_site
 
 MICROSECONDS = 1_000_000

@@ -31,6 +31,7 @@ from voxelmill.painter import Tile, Tiles
 from voxelmill.plugin import Array, BadInput, Index, Labels
 from voxelmill.scratch import load, save
 from voxelmill.segmenters import Segmenter
+from voxelmill.slots import reads_first
 from voxelmill.stitch import Ints, disputed, pair, touching
 
 
@@ -60,12 +61,14 @@ class Task:
         return Path(self.folder) / f"{'_'.join(map(str, index))}.{what}"
 
 
+@reads_first
 def look(task: Task, number: int, slab: Box) -> None:
     """Stage 1a, for large images: pool one slab of the overview → ``<number>.overview``."""
     pooled = survey(task.frame.source, task.frame.t, task.channels, slab)
     save(task.file((0, 0, number), "overview"), pooled=pooled)
 
 
+@reads_first
 def fit(task: Task) -> dict[str, Any]:
     """Stage 1: the fitted segmenter as JSON."""
     frame = task.frame
@@ -78,6 +81,7 @@ def fit(task: Task) -> dict[str, Any]:
     return segmenter.fit(image, spacing).model_dump(mode="json")
 
 
+@reads_first
 def segment(task: Task, block: Block) -> int:
     """Stage 2: local labels of one block, as runs; returns the number of objects in its core.
 
@@ -264,6 +268,7 @@ def subtract(task: Task, shard: Block, minuend: str, subtrahend: str) -> str:
     return _put(task, shard, labels)
 
 
+@reads_first
 def copy(task: Task, shard: Block, labels: Source) -> str:
     """Write one shard of given labels (t, 1, z, y, x), as if the engine had found them."""
     return _put(task, shard, as_labels(labels.read(task.frame.t, (0,), shard.core)[0]))

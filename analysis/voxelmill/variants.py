@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations, product
 
 from voxelmill.blocks import Grid
-from voxelmill.config import Blocks
+from voxelmill.execution import Blocks
 from voxelmill.plugin import Index
 
 Values = tuple[Blocks, str, int, bool]

@@ -105,7 +105,7 @@ def nothing(_number: int, _payload: object) -> int:
 
 def _driver(processes: bool, most: int, tasks: int, folder: Path) -> tuple[float, ...]:
     """Processor seconds of a stage of empty tasks: driver, workers; of their starts likewise."""
-    from voxelmill.config import Compute
+    from voxelmill.execution import Compute
     from voxelmill.ledger import Ledger
     from voxelmill.progress import Progress
     from voxelmill.run import pool

@@ -20,7 +20,8 @@ from benchmarks.scaling.workloads import (
     images_of,
     plate_jobs,
 )
-from voxelmill.config import Compute, Settings
+from voxelmill.config import Settings
+from voxelmill.execution import Compute
 from voxelmill.need import Need, need
 from voxelmill.site import load_site
 

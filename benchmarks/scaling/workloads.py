@@ -14,9 +14,10 @@ import numpy as np
 from benchmarks.scaling.plates import Floats, Job, spread
 from benchmarks.scaling.volume import Stage
 from voxelmill.blocks import Grid
-from voxelmill.config import Blocks, Settings
+from voxelmill.config import Settings
 from voxelmill.engine import PAIRS
-from voxelmill.need import Extent
+from voxelmill.execution import Blocks
+from voxelmill.extent import Extent
 from voxelmill.need import tasks as engine_tasks
 from voxelmill.plugin import Index
 from voxelmill.store.label_layout import label_levels

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from voxelmill.config import Compute
+from voxelmill.execution import Compute
 from voxelmill.ledger import Ledger
 from voxelmill.plugin import BlocksFailed
 from voxelmill.progress import Progress

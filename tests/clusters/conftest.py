@@ -1,11 +1,21 @@
 """Real servers, each started for the tests that need it and stopped after them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from clusters import slurmctl
+from clusters import rgw, slurmctl
+
+KINDS = ("slurm", "rgw", "oidc", "kubernetes")
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Have all tests of one cluster run in one process: others may run beside it."""
+    for item in items:
+        for kind in KINDS:
+            if item.get_closest_marker(kind):
+                item.add_marker(pytest.mark.xdist_group(kind))
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +30,18 @@ def slurm() -> Iterator[None]:
     yield
     if os.environ.get("VOXELMILL_KEEP_CLUSTERS") != "1":
         slurmctl.down()
-        assert slurmctl.left_running() == []
+        assert slurmctl.left_running(slurmctl.DAEMONS) == []
+
+
+@pytest.fixture(scope="session")
+def rados() -> Iterator[None]:
+    """A Ceph RadosGW without buckets; no process of it is left afterwards."""
+    if reason := rgw.missing():
+        pytest.skip(reason)
+    rgw.up()
+    yield
+    rgw.down()
+    assert slurmctl.left_running(rgw.DAEMONS) == []
 
 
 @pytest.fixture

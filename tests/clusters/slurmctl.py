@@ -33,10 +33,10 @@ def down() -> None:
     subprocess.run([HERE / "down", "--purge"], check=True, timeout=120, stdout=subprocess.DEVNULL)
 
 
-def left_running() -> list[str]:
+def left_running(daemons: Sequence[str]) -> list[str]:
     """Daemons that still run; those of another installation would count too."""
     names = (Path(p, "comm") for p in Path("/proc").glob("[0-9]*"))
-    return [name for name in map(_text, names) if name in DAEMONS]
+    return [name for name in map(_text, names) if name in daemons]
 
 
 def _text(path: Path) -> str:

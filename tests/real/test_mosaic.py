@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import mosaic
 from shared import needs_shared
-from voxelmill.config import Blocks
+from voxelmill.execution import Blocks
 from voxelmill.proof import SAME
 
 CASES = {

@@ -19,10 +19,10 @@ from voxelmill.calibration import (
 )
 from voxelmill.config import Settings
 from voxelmill.costs import Costs, load_costs, plugin_key
+from voxelmill.extent import Extent
 from voxelmill.features import features
 from voxelmill.home import home
 from voxelmill.layout import BATCH_STEPS, DATASET_STEPS
-from voxelmill.need import Extent
 from voxelmill.plugin import BadConfig, OutputExists
 from voxelmill.qc import metrics
 from voxelmill.segmenters import segmenters

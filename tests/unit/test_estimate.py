@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from voxelmill.config import Settings
 from voxelmill.costs import Costs
 from voxelmill.estimate import Estimate, Group, Places, estimate, schedule
-from voxelmill.need import Extent
+from voxelmill.extent import Extent
 
 FIELD = Extent((1, 3, 1, 1080, 1080), "<u2", (1.0, 0.65, 0.65))
 SMALL = Extent((1, 3, 1, 100, 100), "<u2", (1.0, 0.65, 0.65))

@@ -8,8 +8,8 @@ import pytest
 
 from voxelmill.calibration import Calibration, assumed
 from voxelmill.costs import Costs, columns_of
+from voxelmill.extent import Extent
 from voxelmill.features import features
-from voxelmill.need import Extent
 from voxelmill.steps.calibrationtext import text
 from voxelmill.steps.fitcosts import CHANNELS, Measured, fitted
 from voxelmill.steps.gauge import COPIES, settings_of

@@ -94,9 +94,9 @@ def test_nothing_readable(tmp_path: Path) -> None:
 
 
 def test_server_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from voxelmill.store import http
+    from voxelmill.store import remote
 
-    monkeypatch.setitem(http.RETRY, "max_retries", 0)
+    monkeypatch.setitem(remote.RETRY, "max_retries", 0)
     with serve(tmp_path) as server:
         url = f"{server.url}/i.zarr"
     with pytest.raises(StoreUnavailable):

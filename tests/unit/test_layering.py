@@ -151,8 +151,8 @@ SOUND = {
     "api.py": "import xarray\nfrom voxelmill.run import go",
     "run.py": "import dask.array\nfrom voxelmill.blocks import Grid",
     "tables.py": "import pyarrow.parquet as pq\nwrite = 1",
-    "store/__init__.py": "from voxelmill.store.http import get",
-    "store/http.py": "import zarr, obstore",
+    "store/__init__.py": "from voxelmill.store.remote import get",
+    "store/remote.py": "import zarr, obstore",
     "blocks.py": "from voxelmill.plugin import Index",
     "plugin.py": "import numpy",
     "kernels/__init__.py": "",
@@ -202,7 +202,7 @@ def test_a_sound_tree_breaks_no_rule(tmp_path: Path) -> None:
         ("segmenters/b.py", "import torch", "heavy"),
         ("tables.py", "if True:\n    from matplotlib import pyplot", "heavy"),
         ("tables.py", "import voxelmill.run\nwrite = 1", "cycle: "),
-        ("store/http.py", "from voxelmill.store import get", "cycle: "),
+        ("store/remote.py", "from voxelmill.store import get", "cycle: "),
     ],
 )
 def test_each_rule_can_fail(tmp_path: Path, file: str, text: str, broken: str) -> None:

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from benchmarks.large import write_large
 from benchmarks.memory import configuration, peaks_of
 from counting import calls
-from voxelmill.config import Blocks, Compute, Config, Settings
+from voxelmill.config import Config, Settings
+from voxelmill.execution import Blocks, Compute
+from voxelmill.extent import Extent
 from voxelmill.home import home
 from voxelmill.machine import Limit, limit
-from voxelmill.need import STEPS, Extent, need, tasks
+from voxelmill.need import STEPS, need, tasks
 from voxelmill.plan import Load, bound, check, fit_blocks, fit_fewer, label_files
 from voxelmill.plugin import BadConfig
 from voxelmill.steps import plan

@@ -13,8 +13,9 @@ from scipy import ndimage
 
 from samples import balls, photograph
 from voxelmill.blocks import Grid
-from voxelmill.config import Blocks, Segmented, Settings
+from voxelmill.config import Segmented, Settings
 from voxelmill.difference import SEAM, changed_files, first_row, table_difference
+from voxelmill.execution import Blocks
 from voxelmill.outside import excused
 from voxelmill.plugin import BadConfig, BadInput, Index, Labels, Pixels, Spacing
 from voxelmill.segmenters import Segmenter

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from voxelmill.config import Config
 from voxelmill.costs import Costs
 from voxelmill.estimate import Group, Places, estimate
+from voxelmill.extent import Extent
 from voxelmill.footprint import Footprint, footprint
-from voxelmill.need import Extent
 from voxelmill.quotas import (
     Ask,
     Storages,
@@ -140,6 +140,18 @@ def test_each_quota(
     assert not any("\n" in line for line in lines)
 
 
+def test_results_on_a_store_share_a_bucket_and_leave_no_labels_on_scratch() -> None:
+    datasets = [Footprint(300, 2 * GIB, 0, 200, GIB)] * 2
+    found = replace(storages(datasets), store=True)
+    (line,) = storage_refusals(found, SITE)
+    assert "objects: 600 in one bucket; allowed: 500 a bucket. Split the sheet" in line
+    assert storage_refusals(storages(datasets), SITE) == []
+    many = [Footprint(900, 9 * GIB, 0, 890, 9 * GIB)] * 5
+    assert found.total.scratch_files == 202
+    assert storage_refusals(replace(storages(many), store=True), SITE)[0].startswith("objects: 4,5")
+    assert storage_refusals(storages([replace(many[0], away=0)] * 5), SITE)[0].startswith("scratch")
+
+
 @given(st.lists(footprints, min_size=1, max_size=6), footprints)
 def test_more_data_never_breaks_fewer_limits(datasets: list[Footprint], more: Footprint) -> None:
     def broken(found: list[Footprint]) -> set[str]:
@@ -219,6 +231,10 @@ def test_labels_in_zips_are_one_file_a_batch() -> None:
     assert folder.files > 100 * 3 * 9
     assert zipped.files < 3 * 12 + 10
     assert zipped.bytes == folder.bytes
+    stored = footprint(groups, CONFIG.model_copy(update={"results": "s3://bucket/x"}), sizes)
+    assert (stored.files, stored.bytes) == (folder.files, folder.bytes)
+    assert stored.scratch_files < 3 * 12 + 10
+    assert stored.scratch_bytes < folder.scratch_bytes - 40_000_000
     more = footprint([*groups, ((FIELD, 1),)], CONFIG, sizes)
     assert more.files > folder.files
     assert more.bytes > folder.bytes

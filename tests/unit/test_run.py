@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from distributed import Client, Future, LocalCluster
 
-from voxelmill.config import Compute
+from voxelmill.execution import Compute
 from voxelmill.ledger import Ledger
 from voxelmill.plugin import AccessDenied, BadInput, BlocksFailed, NotFitted, StoreUnavailable
 from voxelmill.progress import Progress
@@ -225,7 +225,7 @@ def test_lack_of_memory_names_the_block_and_the_setting(crew: Pool, tmp_path: Pa
 
 ALONE = """
 import sys
-from voxelmill.config import Compute
+from voxelmill.execution import Compute
 from voxelmill.progress import Progress
 from voxelmill.run import pool
 with pool(Compute(), 2, Progress()) as crew:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from trees import image_attributes, put, put_array, put_group, put_plate, write_image
 from voxelmill.blocks import Box
 from voxelmill.plugin import AccessDenied, BadInput, StoreUnavailable
-from voxelmill.store import http, inventory, open_dataset, open_image, read_box
+from voxelmill.store import inventory, open_dataset, open_image, read_box, remote
 from webserver import serve
 
 VERSIONS = ["0.4", "0.5"]
@@ -344,8 +344,8 @@ def test_collections(tmp_path: Path) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"no zarr\.json or \.zattrs"):
         open_dataset(str(tmp_path / "no.zarr"))
-    with pytest.raises(BadInput, match=r"s3://; must be a local path, http:// or https://"):
-        open_dataset("s3://bucket/x.zarr")
+    with pytest.raises(BadInput, match=r"gs://; must be a local path, s3://, http:// or https://"):
+        open_dataset("gs://bucket/x.zarr")
     (tmp_path / "file.zarr").write_text("x")
     with pytest.raises(BadInput):
         open_dataset(str(tmp_path / "file.zarr"))
@@ -412,6 +412,28 @@ def test_http_faults(tmp_path: Path) -> None:
             open_dataset(url)
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_where_what_is_absent_is_refused(tmp_path: Path, version: str) -> None:
+    """As on S3 for those who may get objects, but not list them."""
+    pixels = _pixels("yx")
+    write_image(tmp_path / "i.zarr", pixels, "yx", version, chunks=(4, 4))
+    with serve(tmp_path) as server:
+        server.absent = 403
+        image = open_image(f"{server.url}/i.zarr")
+        assert inventory(image).complete
+        np.testing.assert_array_equal(read_box(image, 0, [0], _full(image.shape))[0, 0], pixels)
+        with pytest.raises(AccessDenied, match=r"i\.zarr/nothing"):
+            open_image(image.url, "nothing")
+        chunk = next(p for p in (tmp_path / "i.zarr/0").rglob("*") if p.name.isdigit() and
+                     p.is_file())  # fmt: skip
+        chunk.unlink()
+        for sparse in (False, True):
+            with pytest.raises(AccessDenied):
+                read_box(image, 0, [0], _full(image.shape), sparse=sparse)
+        with pytest.raises(AccessDenied):
+            inventory(image)
+
+
 def test_http_web_page_instead_of_metadata(tmp_path: Path) -> None:
     (tmp_path / "i.zarr").mkdir()
     (tmp_path / "i.zarr" / "zarr.json").write_text("<html>Log in</html>")
@@ -420,7 +442,7 @@ def test_http_web_page_instead_of_metadata(tmp_path: Path) -> None:
 
 
 def test_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(http.RETRY, "max_retries", 1)
+    monkeypatch.setitem(remote.RETRY, "max_retries", 1)
     write_image(tmp_path / "i.zarr", _pixels("yx"), "yx", "0.5", chunks=(4, 4))
     with serve(tmp_path) as server:
         url = f"{server.url}/i.zarr"

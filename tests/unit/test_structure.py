@@ -153,7 +153,10 @@ ABSENT = {"bioimageio": "bioimageio.core"}
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("analysis/voxelmill", ("bioimageio", "cellpose", "slurm")), ("benchmarks", ("bench",))],
+    [
+        ("analysis/voxelmill", ("bioimageio", "cellpose", "s3", "slurm")),
+        ("benchmarks", ("bench", "s3")),
+    ],
 )
 def test_what_is_imported_is_declared(folder: str, extras: tuple[str, ...]) -> None:
     """A package that only comes along with another one goes away when that one changes."""

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from voxelmill.batch import Batch, Item
-from voxelmill.config import Blocks, Settings
+from voxelmill.config import Settings
+from voxelmill.execution import Blocks
 from voxelmill.steps.demo import write_demo_plate
 from voxelmill.steps.work import Execution, start
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from runs import OBJECTS
-from voxelmill.config import Blocks, Compute
 from voxelmill.configfile import load_config, load_settings
 from voxelmill.difference import changed_files
+from voxelmill.execution import Blocks, Compute
 from voxelmill.labelsource import labelled_images
 from voxelmill.layout import Layout
 from voxelmill.ledger import Ledger
@@ -100,6 +100,8 @@ def test_the_record_tells_of_the_archive_and_else_the_same() -> None:
         assert said["bytes"] == layout.archive(batch).stat().st_size
         assert said["file"] == f"labels/{batch}.ozx"
         assert (one["settings"].pop("labels"), two["settings"].pop("labels")) == ("zip", "folder")
+        stored = [image.pop("stored", None) for image in two["images"].values()]
+        assert any(stored)
         assert one == two
 
 

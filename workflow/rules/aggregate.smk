@@ -2,13 +2,18 @@ rule aggregate:
     input:
         batches=of_batches(BATCH),
         records=of_batches(
-            [f"{RECORDS}/qc/{{batch}}.json", f"{RECORDS}/measure/{{batch}}.json"]
+            f"{RECORDS}/qc/{{batch}}.json", f"{RECORDS}/measure/{{batch}}.json"
+        ),
+        besides=read_too(
+            f"{RECORDS}/segment/{{batch}}.json",
+            "{dataset}/qc/{batch}.parquet",
+            *TABLES,
         ),
         plate_map=plate_map,
     output:
-        record=f"{RECORDS}/aggregate.json",
-        images=f"{RESULTS}/{{dataset}}/images.parquet",
-        wells=f"{RESULTS}/{{dataset}}/wells.parquet",
+        record=kept(f"{RECORDS}/aggregate.json"),
+        images=kept("{dataset}/images.parquet"),
+        wells=kept("{dataset}/wells.parquet"),
     log:
         f"{LOGS}/aggregate.log",
     conda:
@@ -27,11 +32,11 @@ rule aggregate:
 # Last: everything else is finished before a run ends non-zero for what it had to leave out.
 rule check:
     input:
-        expand(f"{RECORDS}/aggregate.json", dataset=RUN.datasets),
+        [kept(f"{dataset}/records/aggregate.json") for dataset in RUN.datasets],
     output:
-        RUN.verdict,
+        kept(RUN.verdict.name),
     log:
-        f"{RESULTS}/check.log",
+        f"{RUN.config.folder}/check.log",
     conda:
         "../envs/voxelmill.yaml"
     params:

@@ -1,4 +1,5 @@
 import os
+import shlex
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -6,9 +7,6 @@ from snakemake.exceptions import WorkflowError
 from voxelmill.plugin import VoxelmillError
 from voxelmill.steps.jobs import Jobs
 from voxelmill.steps.prepare import prepare
-
-# Where Snakemake is called by its path, without an activated environment, so is voxelmill.
-shell.prefix(f'PATH="$PATH:{os.path.dirname(sys.executable)}"; ')
 
 CONFIG_FILE = os.path.relpath(next(iter(workflow.configfiles), "no --configfile given"))
 
@@ -18,11 +16,37 @@ try:
 except VoxelmillError as error:
     raise WorkflowError(str(error)) from None
 
+# Where Snakemake is called by its path, without an activated environment, so is voxelmill.
+EXPORTS = "".join(f"export {n}={shlex.quote(v)}; " for n, v in RUN.exports.items())
+# Braces would be wildcards.
+EXPORTS = EXPORTS.replace("{", "{{").replace("}", "}}")
+shell.prefix(f'{EXPORTS}PATH="$PATH:{os.path.dirname(sys.executable)}"; ')
+
 JOBS = Jobs(RUN)
-RESULTS = RUN.config.results
-RECORDS = f"{RESULTS}/{{dataset}}/records"
-LOGS = f"{RESULTS}/{{dataset}}/logs"
-BATCH = f"{RESULTS}/{{dataset}}/batches/{{batch}}.json"
+LOGS = f"{RUN.config.folder}/{{dataset}}/logs"
+
+if RUN.config.store:
+    os.environ.update(RUN.ambient)
+
+    # Records and tables pass here; pixels are read and written by the steps themselves.
+    storage results:
+        **RUN.service,
+        provider="s3",
+        retries=10,
+        keep_local=True,
+
+
+def kept(pattern):
+    """A file of the results, on the object store if they go to one."""
+    if RUN.config.store:
+        return storage.results(f"{RUN.config.store}/{pattern}")
+    return f"{RUN.config.folder}/{pattern}"
+
+
+BATCH = "{dataset}/batches/{batch}.json"
+RECORDS = "{dataset}/records"
+INDEX = "{dataset}/index/{batch}.parquet"
+TABLES = [f"{{dataset}}/objects/{s}/{{batch}}.parquet" for s in RUN.objects]
 
 
 wildcard_constraints:
@@ -30,15 +54,20 @@ wildcard_constraints:
     batch="[0-9]+",
 
 
-def of_batches(pattern):
-    """Input function: `pattern` filled in for every batch of a dataset."""
+def of_batches(*patterns):
+    """Input function: `patterns` filled in for every batch of a dataset."""
 
     def paths(wildcards):
-        return expand(
-            pattern, dataset=wildcards.dataset, batch=RUN.batches[wildcards.dataset]
-        )
+        dataset = wildcards.dataset
+        found = expand(patterns, dataset=dataset, batch=RUN.batches[dataset])
+        return [kept(path) for path in found]
 
     return paths
+
+
+def read_too(*patterns):
+    """Input function: what a job reads besides; only what lies on a store has to be fetched."""
+    return of_batches(*patterns) if RUN.config.store else []
 
 
 def plate_map(wildcards):

@@ -1,12 +1,11 @@
 rule measure:
     input:
-        batch=BATCH,
-        segmented=f"{RECORDS}/segment/{{batch}}.json",
+        batch=kept(BATCH),
+        segmented=kept(f"{RECORDS}/segment/{{batch}}.json"),
+        index=kept(INDEX) if RUN.config.store else [],
     output:
-        record=f"{RECORDS}/measure/{{batch}}.json",
-        tables=[
-            f"{RESULTS}/{{dataset}}/objects/{s}/{{batch}}.parquet" for s in RUN.objects
-        ],
+        record=kept(f"{RECORDS}/measure/{{batch}}.json"),
+        tables=[kept(path) for path in TABLES],
     log:
         f"{LOGS}/measure/{{batch}}.log",
     conda:

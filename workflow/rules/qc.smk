@@ -1,9 +1,9 @@
 rule qc:
     input:
-        BATCH,
+        kept(BATCH),
     output:
-        record=f"{RECORDS}/qc/{{batch}}.json",
-        table=f"{RESULTS}/{{dataset}}/qc/{{batch}}.parquet",
+        record=kept(f"{RECORDS}/qc/{{batch}}.json"),
+        table=kept("{dataset}/qc/{batch}.parquet"),
     log:
         f"{LOGS}/qc/{{batch}}.log",
     conda:

@@ -1,10 +1,18 @@
 rule report:
     input:
         batches=of_batches(BATCH),
-        aggregated=f"{RECORDS}/aggregate.json",
+        aggregated=kept(f"{RECORDS}/aggregate.json"),
+        besides=read_too(
+            *[
+                f"{RECORDS}/{step}/{{batch}}.json"
+                for step in ("qc", "segment", "measure")
+            ],
+            "{dataset}/images.parquet",
+            "{dataset}/wells.parquet",
+        ),
     output:
-        record=f"{RECORDS}/report.json",
-        page=f"{RESULTS}/{{dataset}}/report.html",
+        record=kept(f"{RECORDS}/report.json"),
+        page=kept("{dataset}/report.html"),
     log:
         f"{LOGS}/report.log",
     conda:

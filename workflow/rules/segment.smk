@@ -1,9 +1,9 @@
 rule segment:
     input:
-        BATCH,
+        kept(BATCH),
     output:
-        record=f"{RECORDS}/segment/{{batch}}.json",
-        index=f"{RESULTS}/{{dataset}}/index/{{batch}}.parquet",
+        record=kept(f"{RECORDS}/segment/{{batch}}.json"),
+        index=kept(INDEX),
     log:
         f"{LOGS}/segment/{{batch}}.log",
     conda:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxelmill.config import Compute
 from voxelmill.disk import full
+from voxelmill.execution import Compute
 from voxelmill.ledger import Ledger
 from voxelmill.machine import give_back, reuse
 from voxelmill.plugin import BlocksFailed
@@ -129,15 +129,18 @@ def pool(
     progress: Progress,
     alike: bool = False,
     logs: Path | None = None,
+    *,
+    ahead: bool = False,
 ) -> Iterator[Pool]:
     """Start workers for one step, or connect to the scheduler at ``compute.address``.
 
     Tasks that are `alike` in what they need have freed memory kept for the next one. `logs` is the
-    folder for what workers on other machines print.
+    folder for what workers on other machines print. With `ahead`, blocks are read while others are
+    computed: their pixels come over a network.
     """
     end_with_the_run()
     (reuse if alike else give_back)()
-    with gather(compute, workers, logs) as crew:
+    with gather(compute, workers, logs, ahead=ahead) as crew:
         yield Pool(crew, progress)
 
 

@@ -15,9 +15,10 @@ from distributed import Client, Future, KilledWorker, LocalCluster, default_clie
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
-from voxelmill.config import Compute
-from voxelmill.run.crew import CrewLostError, Flight, WorkerDiedError
+from voxelmill.execution import Compute
+from voxelmill.run.crew import CrewLostError, Flight, WorkerDiedError, on_core
 from voxelmill.run.tasks import Chunk, Done, describe
+from voxelmill.slots import AHEAD
 
 SETTINGS = {
     # When it is given up for good that a worker process comes back by itself; see `revive`.
@@ -57,6 +58,8 @@ class Workers:
     client: Client
     cluster: Cluster | None = None
     workers: int = 0
+    ahead: bool = False
+    """Each worker is a process with one core and `AHEAD` threads."""
 
     @property
     def threads(self) -> int:
@@ -67,7 +70,7 @@ class Workers:
     def submit(self, chunk: Chunk) -> Flight:
         """Send a chunk."""
         key = f"voxelmill-{uuid4().hex}"
-        return Sent(self.client.submit(_on_worker, chunk, key=key, pure=False))
+        return Sent(self.client.submit(_on_worker, chunk, self.ahead, key=key, pure=False))
 
     def settle(self) -> None:
         """Wait until worker processes that died are back."""
@@ -116,9 +119,9 @@ class Sent:
         return done
 
 
-def _on_worker(chunk: Chunk) -> Done:
+def _on_worker(chunk: Chunk, ahead: bool) -> Done:
     _get_ready(get_worker().nanny is not None)
-    return chunk()
+    return on_core(chunk, 1) if ahead else chunk()
 
 
 @cache
@@ -132,7 +135,7 @@ def _get_ready(watched: bool) -> None:
 
 
 @contextmanager
-def connect(compute: Compute, workers: int) -> Iterator[Workers]:
+def connect(compute: Compute, workers: int, *, ahead: bool = False) -> Iterator[Workers]:
     """Connect to ``compute.address`` or to the session's client, or start processes."""
     with ExitStack() as stack:
         if compute.address is not None:
@@ -144,7 +147,7 @@ def connect(compute: Compute, workers: int) -> Iterator[Workers]:
         with dask.config.set(SETTINGS):
             cluster = LocalCluster(
                 n_workers=workers,
-                threads_per_worker=1,
+                threads_per_worker=AHEAD if ahead else 1,
                 dashboard_address=":0",
                 silence_logs=logging.CRITICAL,
                 memory_limit=None,
@@ -152,7 +155,7 @@ def connect(compute: Compute, workers: int) -> Iterator[Workers]:
                 scheduler_kwargs={"allowed_failures": 0},
             )
         stack.callback(_close, cluster)
-        crew = Workers(stack.enter_context(Client(cluster)), cluster, workers)
+        crew = Workers(stack.enter_context(Client(cluster)), cluster, workers, ahead)
         # Workers that are closed while they start print tracebacks.
         stack.callback(crew.settle)
         yield crew

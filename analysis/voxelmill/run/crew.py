@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from voxelmill.run.tasks import Chunk, Done
+from voxelmill.slots import AHEAD, computing
 
 
 class CrewLostError(Exception):
@@ -51,19 +52,23 @@ class Threads:
     Parameters
     ----------
     executor : ThreadPoolExecutor
-    threads : int
+    cores : int
+    ahead : bool
+        There are `AHEAD` threads for each core, which wait for a store by turns.
     """
 
-    def __init__(self, executor: ThreadPoolExecutor, threads: int) -> None:
-        self._executor, self._threads = executor, threads
+    def __init__(self, executor: ThreadPoolExecutor, cores: int, *, ahead: bool = False) -> None:
+        self._executor, self._cores, self._ahead = executor, cores, ahead
 
     @property
     def threads(self) -> int:
         """Tasks that can run at the same time."""
-        return self._threads
+        return self._cores * (AHEAD if self._ahead else 1)
 
     def submit(self, chunk: Chunk) -> Flight:
         """Send a chunk."""
+        if self._ahead:
+            return self._executor.submit(on_core, chunk, self._cores)
         return self._executor.submit(chunk)
 
     def settle(self) -> None:
@@ -71,3 +76,9 @@ class Threads:
 
     def revive(self) -> None:
         """Threads die with their process only."""
+
+
+def on_core(chunk: Chunk, cores: int) -> Done:
+    """Do a chunk on one of the `cores` of this process, which has more threads."""
+    with computing(cores, chunk.function):
+        return chunk()

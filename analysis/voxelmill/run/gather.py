@@ -11,31 +11,36 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from voxelmill.config import Compute
+from voxelmill.execution import Compute
 from voxelmill.run.crew import Crew, Threads
+from voxelmill.slots import AHEAD
 
 
 @contextmanager
-def gather(compute: Compute, workers: int, logs: Path | None = None) -> Iterator[Crew]:
+def gather(
+    compute: Compute, workers: int, logs: Path | None = None, *, ahead: bool = False
+) -> Iterator[Crew]:
     """Start workers, or connect to those of the session or at ``compute.address``.
 
-    `logs` is the folder for what workers on other machines print.
+    `logs` is the folder for what workers on other machines print. Those that are started read
+    `ahead`: see ``slots``.
     """
     if compute.slurm is not None:
         from voxelmill.run.slurm import jobs
 
-        with jobs(compute.slurm, logs) as crew:
+        with jobs(compute.slurm, logs, ahead=ahead) as crew:
             yield crew
         return
     if compute.address is not None or compute.processes or in_session():
         from voxelmill.run.cluster import connect
 
-        with connect(compute, workers) as crew:
+        with connect(compute, workers, ahead=ahead) as crew:
             yield crew
         return
-    executor = ThreadPoolExecutor(workers, thread_name_prefix="voxelmill")
+    threads = workers * (AHEAD if ahead else 1)
+    executor = ThreadPoolExecutor(threads, thread_name_prefix="voxelmill")
     try:
-        yield Threads(executor, workers)
+        yield Threads(executor, workers, ahead=ahead)
     finally:
         executor.shutdown(cancel_futures=True)
 

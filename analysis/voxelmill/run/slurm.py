@@ -21,10 +21,11 @@ from typing import Any
 
 from distributed import Client
 
-from voxelmill.config import SlurmWorkers
+from voxelmill.execution import SlurmWorkers
 from voxelmill.plugin import BadConfig
 from voxelmill.run.cluster import Workers
 from voxelmill.run.crew import CrewLostError
+from voxelmill.slots import AHEAD
 
 WAIT_S = "60"
 """How long a worker looks for its scheduler before it ends."""
@@ -82,7 +83,7 @@ class Jobs(Workers):
 
 
 @contextmanager
-def jobs(spec: SlurmWorkers, logs: Path | None) -> Iterator[Jobs]:
+def jobs(spec: SlurmWorkers, logs: Path | None, *, ahead: bool = False) -> Iterator[Jobs]:
     """Ask SLURM for workers; wait for none: they are used as they come, and ended at the end.
 
     Raises
@@ -90,8 +91,8 @@ def jobs(spec: SlurmWorkers, logs: Path | None) -> Iterator[Jobs]:
     BadConfig
         There is no SLURM here, or dask-jobqueue is not installed.
     """
-    with _cluster(spec, logs) as cluster, Client(cluster) as client:
-        crew = Jobs(client, cluster, spec.jobs * spec.cores, most=STILLBORN * spec.jobs)
+    with _cluster(spec, logs, ahead) as cluster, Client(cluster) as client:
+        crew = Jobs(client, cluster, spec.jobs * spec.cores, ahead, most=STILLBORN * spec.jobs)
         crew.revive()
         yield crew
 
@@ -116,7 +117,7 @@ def _drop_ended(cluster: Any) -> set[str]:  # noqa: ANN401 - untyped library
     return set(ended)
 
 
-def _cluster(spec: SlurmWorkers, logs: Path | None) -> Any:  # noqa: ANN401 - untyped library
+def _cluster(spec: SlurmWorkers, logs: Path | None, ahead: bool) -> Any:  # noqa: ANN401 - untyped library
     """Cluster without workers; `scale` asks SLURM for them."""
     if shutil.which("sbatch") is None:
         raise BadConfig("compute: {kind: slurm}: no sbatch here; allowed: on a SLURM cluster")
@@ -128,7 +129,9 @@ def _cluster(spec: SlurmWorkers, logs: Path | None) -> Any:  # noqa: ANN401 - un
         ) from None
     account, partition = _of_this_job()
     return SLURMCluster(
-        cores=spec.cores,
+        # In Dask's words, cores are threads.
+        cores=spec.cores * (AHEAD if ahead else 1),
+        job_cpu=spec.cores,
         processes=spec.cores,
         memory=f"{spec.memory_gib} GiB",
         walltime=f"{spec.minutes // 60:02d}:{spec.minutes % 60:02d}:00",

@@ -8,8 +8,9 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from voxelmill.config import Blocks, Segmented, Settings
+from voxelmill.config import Segmented, Settings
 from voxelmill.crop import STORAGES, centre, read_crop, write_crop
+from voxelmill.execution import Blocks
 from voxelmill.layout import Layout
 from voxelmill.plugin import BadInput, Index
 from voxelmill.proof import Tried

@@ -16,8 +16,8 @@ import numpy as np
 from voxelmill import __version__
 from voxelmill.calibration import Calibration, Rate, assumed, cpu_model
 from voxelmill.costs import columns_of, plugin_key
+from voxelmill.extent import Extent
 from voxelmill.features import features
-from voxelmill.need import Extent
 from voxelmill.sizes import diameter_px
 from voxelmill.steps.gauge import COPIES, FAMILIES, PLATES, settings_of
 from voxelmill.steps.gaugeplugins import NETWORK_EDGE, SETS

@@ -73,7 +73,11 @@ def read_record(path: Path) -> dict[str, Any]:
 def labels_told(segmented: Mapping[str, Any]) -> str:
     """Digest of what a record of *segment* says of the labels themselves, wherever they lie."""
     settings = {k: v for k, v in segmented.get("settings", {}).items() if k != "labels"}
-    return digest({**segmented, "settings": settings, "labels": None})
+    images = {
+        path: {k: v for k, v in image.items() if k != "stored"}
+        for path, image in segmented.get("images", {}).items()
+    }
+    return digest({**segmented, "settings": settings, "images": images, "labels": None})
 
 
 def read_plate_map(path: Path) -> dict[str, dict[str, str]]:

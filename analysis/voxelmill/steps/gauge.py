@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from voxelmill.batch import Batch, Item
-from voxelmill.config import Model, Settings
+from voxelmill.config import Settings
+from voxelmill.execution import Model
 from voxelmill.features import features
 from voxelmill.layout import BATCH_STEPS, Layout
 from voxelmill.ledger import write_json

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 from voxelmill.costs import Costs, load_costs
-from voxelmill.need import Extent
+from voxelmill.extent import Extent
 from voxelmill.resources import Asked, ask
 from voxelmill.site import load_site
 from voxelmill.steps.prepare import Prepared

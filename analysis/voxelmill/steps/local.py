@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from voxelmill.batch import Batch
-from voxelmill.config import Compute, Settings
+from voxelmill.config import Settings
+from voxelmill.execution import Compute
 from voxelmill.layout import Layout
 from voxelmill.localscratch import local_place
 from voxelmill.run.gather import in_session

@@ -109,13 +109,13 @@ def _owners(
 
 def _tasks(
     work: Work,
-    root: Path,
+    root: str,
     opened: Opened,
     image: Image,
     owners: Mapping[tuple[str, int], Owners],
 ) -> dict[str, MeasureTask]:
     z, y, x = image.shape[2:]
-    target = StoreTarget(str(root), opened.item.path, (z, y, x))
+    target = StoreTarget(root, opened.item.path, (z, y, x))
     tasks = {}
     for t in range(image.shape[0]):
         key = f"{opened.item.path}@{t}"

@@ -7,8 +7,8 @@ the metadata of the largest image are read.
 from collections.abc import Mapping
 
 from voxelmill.batch import Batch
+from voxelmill.extent import Extent
 from voxelmill.machine import limit
-from voxelmill.need import Extent
 from voxelmill.plan import Load, bound, check
 from voxelmill.plugin import AccessDenied, BadInput, StoreUnavailable
 from voxelmill.store.read import open_image

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,10 @@ def plan(config_path: Path, cores: int | None, site: str | None = None) -> dict[
         # A wrong name is told before anything is scanned.
         file = load_site(site)
         with _as_at(config, config_path, site) as prepared:
-            return at_site(prepared, survey(prepared), load_costs(site), file)
+            found = survey(prepared)
+            # The batches were cut in a folder of their own.
+            there = prepared.config.model_copy(update={"results": config.results})
+            return at_site(replace(prepared, config=there), found, load_costs(site), file)
     prepared = prepare(config.model_dump(mode="json"), config_path)
     return _here(prepared, survey(prepared), cores)
 
@@ -126,7 +130,7 @@ def _here(prepared: Prepared, found: Survey, cores: int | None) -> dict[str, Any
 def _as_at(config: Config, path: Path, site: str) -> Iterator[Prepared]:
     """Batches as they would be at a site, without touching those of the results."""
     if config.site != site:
-        kept = manifest(Path(config.results))
+        kept = manifest(config.folder)
         if not kept.exists():
             prepare(config.model_dump(mode="json"), path)
         with tempfile.TemporaryDirectory(prefix="voxelmill-plan-") as folder:

@@ -4,6 +4,7 @@ In: the configuration as Snakemake has read it. Out: `Prepared`; the rules hold 
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,10 +14,12 @@ from typing import Any
 from voxelmill.batchtable import BatchLoad, total
 from voxelmill.config import Config, Settings
 from voxelmill.configfile import load_sheet, parse
-from voxelmill.layout import Layout, batch_table, verdict
+from voxelmill.layout import RESULTS, Layout, batch_table, verdict
 from voxelmill.ledger import write_json
 from voxelmill.plugin import BadConfig
+from voxelmill.steps.mirror import pull, push
 from voxelmill.steps.scan import listed, scan
+from voxelmill.storeoptions import VARIABLE, options_of, told, use_stores
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,13 @@ class Prepared:
 
         Rules have its path as a parameter, not its content, so a new block size reruns nothing.
         """
-        return str(Path(self.config.results) / "execution.json")
+        return str(self.config.folder / "execution.json")
+
+    @property
+    def exports(self) -> dict[str, str]:
+        """Environment variables of every job: no secrets."""
+        found = {RESULTS: self.config.store, VARIABLE: told(self.config.stores)}
+        return {name: value for name, value in found.items() if value}
 
     def settings(self, step: str) -> str:
         """JSON of the settings that change what `step` computes."""
@@ -71,7 +80,7 @@ class Prepared:
 
     def layout(self, dataset: str) -> Layout:
         """Paths of one dataset's results."""
-        return Layout(Path(self.config.results) / dataset)
+        return Layout(self.config.folder / dataset)
 
     def threads(self, cores: int) -> int:
         """Threads a job: more than one only where there are fewer batches than cores."""
@@ -92,15 +101,40 @@ class Prepared:
         yield from ((p, reported) for p in (aggregated, layout.images, layout.wells))
         yield from ((p, reported) for p in (reported, layout.report))
 
+    def tracked(self, dataset: str) -> Iterator[str]:
+        """Yield the same as seen from the folder of the results."""
+        for path, _ in self.outputs(dataset):
+            yield path.relative_to(self.config.folder).as_posix()
+
+    @property
+    def service(self) -> dict[str, str]:
+        """How Snakemake's storage plugin reaches the results: `endpoint_url` and `region`."""
+        options = options_of(self.config.store)
+        found = {
+            "endpoint_url": options.endpoint or os.environ.get("AWS_ENDPOINT_URL"),
+            "region": options.region or os.environ.get("AWS_REGION"),
+        }
+        return {name: value for name, value in found.items() if value}
+
+    @property
+    def ambient(self) -> dict[str, str]:
+        """The rest of it, which that plugin takes from the environment."""
+        options = options_of(self.config.store)
+        found = {"AWS_PROFILE": options.profile, "AWS_CA_BUNDLE": options.ca}
+        return {name: value for name, value in found.items() if value}
+
     def holes(self) -> list[Path]:
         """Absent files whose successors are there: re-made on their own, since bytes recur."""
+        if self.config.store:
+            # Copies of them are nowhere complete, and Snakemake sees those on the store.
+            return []
         found = (pair for dataset in self.datasets for pair in self.outputs(dataset))
         return [p for p, later in found if not p.exists() and later.exists() and later != p]
 
     @property
     def verdict(self) -> Path:
         """Record of the final check."""
-        return verdict(Path(self.config.results))
+        return verdict(self.config.folder)
 
 
 def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = True) -> Prepared:
@@ -123,21 +157,26 @@ def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = 
     if not config:
         return Prepared(Config.model_construct(datasets="", **dict(Settings())), {}, {})
     checked = parse(Config, dict(config), str(config_path)).prepared()
+    use_stores(checked.stores)
     try:
         checked.environment()
     except ValueError as error:
         raise BadConfig(f"{config_path}: {error}. Make two runs of it") from None
     plate_maps = {r.dataset: r.plate_map for r in load_sheet(checked, config_path) if r.plate_map}
-    results = Path(checked.results)
+    results = checked.folder
     scans = main or not batch_table(results).exists()
+    if checked.store and scans:
+        pull(checked)
     if scans:
         scan(checked, config_path)
     found = listed(checked, config_path)
     batches = {dataset: tuple(each) for dataset, each in found.items()}
     prepared = Prepared(checked, batches, plate_maps, found)
     if scans:
-        execution = checked.model_dump(mode="json", include={"blocks", "compute"})
+        execution = checked.model_dump(mode="json", include={"blocks", "compute", "stores"})
         write_json(Path(prepared.execution), execution)
+        if checked.store:
+            push(checked)
     return prepared
 
 

@@ -6,16 +6,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from voxelmill.batch import Item
 from voxelmill.config import Settings
 from voxelmill.ledger import write_json
 from voxelmill.overframe import prefix
 from voxelmill.report import render
-from voxelmill.report.model import FieldRow, ReportData
+from voxelmill.report.model import FieldRow, ReportData, Thumbnail
 from voxelmill.sizes import THUMBNAILS
 from voxelmill.steps.gather import Gathered, channels_of, gather, read_record
+from voxelmill.steps.labelplace import check_labels
 from voxelmill.steps.thumbnails import choose, thumbnail
+from voxelmill.store.remote import side_by_side
+from voxelmill.storeoptions import is_url
 from voxelmill.tables import read_table, rows, units
 
+AT_ONCE = 4
+"""Thumbnails that are read at a time from afar: of an image without a pyramid, whole planes."""
 VERSIONS = ("voxelmill", "numpy", "scipy", "numba", "opencv-python-headless", "zarr", "snakemake")
 
 
@@ -50,7 +56,6 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
     images = read_table(found.layout.images)
     names = [c for metric in settings.qc.metrics for c in metric.columns()]
     shown = choose(found.items, set(found.quarantined), THUMBNAILS)
-    batch_of = {item.path: batch for batch in found.batches for item in batch.items}
     segmented = {
         image: entry
         for batch in found.batches
@@ -58,6 +63,8 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
             "images"
         ].items()
     }
+    if found.layout.store:
+        check_labels(found.layout.labels_address, {i.path: segmented[i.path] for i in shown})
     return ReportData(
         dataset=found.dataset,
         plate=next((i.plate for i in found.items if i.plate), ""),
@@ -65,10 +72,7 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
         columns=tuple(sorted({i.column for i in found.items if i.column}, key=_natural)),
         fields=tuple(_field(row, settings) for row in rows(images)),
         wells=read_table(found.layout.wells),
-        thumbnails=tuple(
-            thumbnail(b, i, found.layout.labels_of(b.name), list(settings.objects))
-            for i, b in ((item, batch_of[item.path]) for item in shown)
-        ),
+        thumbnails=tuple(_thumbnails(found, shown, settings)),
         parameters=settings.part("report"),
         fitted=_fitted(segmented, settings),
         versions={name: version(name) for name in VERSIONS},
@@ -77,6 +81,17 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
         channels=tuple(channels_of(images, names)),
         command=command,
     )
+
+
+def _thumbnails(found: Gathered, shown: Sequence[Item], settings: Settings) -> list[Thumbnail]:
+    batch_of = {item.path: batch for batch in found.batches for item in batch.items}
+
+    def read(item: Item) -> Thumbnail:
+        batch = batch_of[item.path]
+        return thumbnail(batch, item, found.layout.labels_of(batch.name), list(settings.objects))
+
+    afar = found.layout.store or any(is_url(batch.url) for batch in found.batches)
+    return side_by_side(read, shown, AT_ONCE if afar else 1)
 
 
 def _natural(name: str) -> tuple[int, str]:

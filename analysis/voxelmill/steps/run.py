@@ -17,6 +17,7 @@ from voxelmill.steps.gather import read_record
 from voxelmill.steps.hold import hold
 from voxelmill.steps.jobsurvey import survey
 from voxelmill.steps.launch import Snakemake, find_profile, launcher
+from voxelmill.steps.mirror import forget
 from voxelmill.steps.plan import refuse, refuse_at
 from voxelmill.steps.prepare import Prepared, prepare
 from voxelmill.steps.retry import fitting, nothing, targets
@@ -71,7 +72,7 @@ def run(
     if where.site:
         load_site(where.site)
         config = config.model_copy(update={"site": where.site})
-    folder, results = find_profile(where.profile), Path(config.results)
+    folder, results = find_profile(where.profile), config.folder
     cluster = Cluster.of(folder, results, config.site, where.account)
     snakemake = launcher(config_path, folder, cluster, where.site, where.cores)
 
@@ -111,7 +112,8 @@ def _run(
     check(prepared)
     if again.quarantined:
         _forget_quarantined(prepared)
-    if again.failed:
+    # On a store a plain run tries again what has no record there, and only that.
+    if again.failed and not config.store:
         return _run_failed(config, prepared, snakemake, extra)
     if holes := prepared.holes():
         code = snakemake.run([*_options(extra), "--", *map(str, holes)])
@@ -134,7 +136,7 @@ def _run_failed(
     config: Config, prepared: Prepared, snakemake: Snakemake, extra: Sequence[str]
 ) -> int:
     # A run that lives holds the folder: this one. What others have left is history.
-    found = survey(Path(config.results), own=True)
+    found = survey(config.folder, own=True)
     wanted = targets(prepared, found)
     if not wanted:
         sys.stdout.write(nothing(found) + "\n")
@@ -150,7 +152,7 @@ def _run_failed(
 
 def _forget_quarantined(prepared: Prepared) -> None:
     """Remove the records of batches with quarantined images, so that they are made again."""
-    prepared.verdict.unlink(missing_ok=True)
+    forget(prepared.config, prepared.verdict)
     for dataset in prepared.datasets:
         layout = prepared.layout(dataset)
         for batch in prepared.batches[dataset]:
@@ -158,7 +160,7 @@ def _forget_quarantined(prepared: Prepared) -> None:
             found = [read_record(file)["images"].values() for file in files if file.exists()]
             if any(i["status"] == "quarantined" for images in found for i in images):
                 for file in [*files, layout.record("aggregate"), layout.record("report")]:
-                    file.unlink(missing_ok=True)
+                    forget(prepared.config, file)
 
 
 def summary(config: Config, prepared: Prepared) -> list[str]:
@@ -174,7 +176,8 @@ def summary(config: Config, prepared: Prepared) -> list[str]:
         counts = ", ".join(f"{n} {name}" for name, n in found["counts"].items())
         lines.append(f"{dataset}: {images} images; {counts}")
         lines += [f"  quarantined {i or 'image'}: {r}" for i, r in found["quarantined"].items()]
-        lines.append(f"  report: {layout.report}")
+        report = f"{config.store}/{dataset}/{layout.report.name}" if config.store else layout.report
+        lines.append(f"  report: {report}")
     lost = sum(line.startswith("  quarantined") for line in lines)
     if lost > config.max_quarantined:
         lines.append(

@@ -61,7 +61,7 @@ def scan(config: Config, config_path: str | Path, *, fresh: bool = False) -> Sca
         A dataset is no OME-Zarr, or the manifest is none.
     """
     sheet = load_sheet(config, config_path)
-    results = Path(config.results)
+    results = config.folder
     cutter, before = Cutter(results, rule(config)), BatchTable.read(results)
     known = {} if fresh else _known(results)
     found: dict[Key, Frame] = {}
@@ -198,7 +198,7 @@ def _check_channels(config: Config, config_path: str | Path, row: Row, found: Fr
 
 def listed(config: Config, config_path: str | Path) -> dict[str, dict[str, BatchLoad]]:
     """Batches by dataset as the last scan has left them: what a job on another machine needs."""
-    entries = BatchTable.read(Path(config.results)).entries
+    entries = BatchTable.read(config.folder).entries
     return {
         row.dataset: {e.batch: e.load for e in entries.get((row.dataset, row.url), ())}
         for row in load_sheet(config, config_path)

@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from voxelmill.config import Segmented, Settings
-from voxelmill.configfile import is_url
 from voxelmill.ends import StoreTarget
 from voxelmill.engine import Engine, Found, Result
 from voxelmill.ledger import write_json
 from voxelmill.objectindex import Place, Rows, write_index
 from voxelmill.stages import Frame
-from voxelmill.steps.labelplace import labels_root, publish
+from voxelmill.steps.labelplace import labels_root, publish, written
 from voxelmill.steps.work import Execution, Opened, Work, channel_index, record, start
 from voxelmill.store.labels import create_labels
+from voxelmill.store.objects import objects_at
 from voxelmill.store.read import Image
+from voxelmill.storeoptions import is_url
 
 
 def segment(batch_file: Path, out: Path, settings: Settings, execution: Execution) -> None:
@@ -35,7 +36,9 @@ def segment(batch_file: Path, out: Path, settings: Settings, execution: Executio
         Blocks failed for another reason than their data; finished ones are kept.
     """
     with start("segment", batch_file, settings, execution) as work:
-        frames = [f for opened, image in work.usable for f in _frames(work, opened, image)]
+        each = objects_at(labels_root(work)).each
+        made = each(lambda one: _frames(work, *one), work.usable)
+        frames = [frame for frames in made for frame in frames]
         channels = {
             _key(opened, t): {
                 name: [channel_index(image, channel) for channel in spec.channels]
@@ -48,7 +51,8 @@ def segment(batch_file: Path, out: Path, settings: Settings, execution: Executio
         _say(work)
         engine = Engine(work.pool, work.ledger, execution.blocks, work.advice)
         result = engine.segment(frames, settings.objects, settings.order(), channels)
-        images = {o.item.path: _image_record(work, o, result) for o in work.images}
+        records = each(lambda opened: _image_record(work, opened, result), work.images)
+        images = {o.item.path: record for o, record in zip(work.images, records, strict=True)}
         write_index(work.layout.index(work.batch.name), _portions(work, images, result))
         write_json(out, record(work, "segment", images, **publish(work)))
         work.ledger.discard()
@@ -70,7 +74,7 @@ def _key(opened: Opened, t: int) -> str:
 
 def _frames(work: Work, opened: Opened, image: Image) -> list[Frame]:
     _, _, z, y, x = image.shape
-    root = str(labels_root(work))
+    root = labels_root(work)
     target = StoreTarget(root, opened.item.path, (z, y, x))
     if not work.ledger.done:
         target.remove()
@@ -84,7 +88,7 @@ def _frames(work: Work, opened: Opened, image: Image) -> list[Frame]:
             spacing_um=image.spacing_um,
             names=list(work.settings.objects),
             name=name,
-            source=_source(work.batch.url, opened.item.path, place),
+            source=_source(work.batch.url, opened.item.path, place, work.layout.store),
             levels=_levels(image),
         )
     source = work.source(image)
@@ -99,9 +103,9 @@ def _levels(image: Image) -> list[tuple[int, int, int]] | None:
     return [(z, y, x) for _, _, z, y, x in shapes]
 
 
-def _source(url: str, path: str, place: Path) -> str:
+def _source(url: str, path: str, place: Path, store: str) -> str:
     """Where the image lies, as seen from its label image in the folder, or unpacked there."""
-    if is_url(url):
+    if is_url(url) or store:
         return f"{url.rstrip('/')}/{path}".rstrip("/")
     return os.path.relpath(Path(url).resolve() / path, place.resolve())
 
@@ -113,13 +117,14 @@ def _image_record(work: Work, opened: Opened, result: Result) -> dict[str, Any]:
     path = opened.item.path
     if reason:
         # Nothing half-written may look finished.
-        StoreTarget(str(labels_root(work)), path, (1, 1, 1)).remove()
+        StoreTarget(labels_root(work), path, (1, 1, 1)).remove()
         return {"status": "quarantined", "reason": reason}
     sets = {
         name: _set_record([result.found[key, name] for key in keys])
         for name in work.settings.objects
     }
-    return {"status": "ok", "input": opened.digest, "objects": sets}
+    more = {} if work.settings.labels == "zip" else {"stored": written(work, path)}
+    return {"status": "ok", "input": opened.digest, "objects": sets, **more}
 
 
 def _set_record(frames: Sequence[Found]) -> dict[str, Any]:

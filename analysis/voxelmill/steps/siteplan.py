@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from voxelmill.config import Compute, Config
+from voxelmill.config import Config
 from voxelmill.costs import Costs
 from voxelmill.estimate import Estimate, Group, Places, estimate
+from voxelmill.execution import Compute
 from voxelmill.layout import BATCH_STEPS
 from voxelmill.machine import Limit
 from voxelmill.plan import GIB, Load, advise
@@ -54,7 +55,10 @@ def at_site(prepared: Prepared, found: Survey, costs: Costs, file: SiteFile) -> 
             else Ask(run.steps[step].cores, asked_gib(memory[step]))
         )
     storages = Storages(
-        footprints(found, config, costs), footprints(found, config, costs, "zip"), config.labels
+        footprints(found, config, costs),
+        footprints(found, config, costs, None if config.store else "zip"),
+        config.labels,
+        store=bool(config.store),
     )
     single = [d for d, groups in found.batches.items() if any(_images(g) == 1 for g in groups)]
     refusals = [
@@ -138,9 +142,9 @@ def _storage(found: Storages, file: SiteFile) -> dict[str, Any]:
         },
         "objects": {
             "objects": total.files,
-            "fullest_bucket": fullest(found.datasets, site.objects),
+            "fullest_bucket": fullest(found.kept, site.objects),
             "objects_allowed": site.objects.files,
-            "buckets": buckets(found.datasets, site.objects),
+            "buckets": buckets(found.kept, site.objects),
             "buckets_allowed": site.objects.buckets,
             "gib": total.bytes / GIB,
             "gib_allowed": site.objects.gib,

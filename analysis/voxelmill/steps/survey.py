@@ -6,15 +6,15 @@ each kind of image one is opened, for the size of its chunks.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from voxelmill import sizing
 from voxelmill.estimate import Group
+from voxelmill.extent import Extent
 from voxelmill.layout import manifest
-from voxelmill.need import Extent
 from voxelmill.plugin import AccessDenied, BadInput, StoreUnavailable
 from voxelmill.steps.prepare import Prepared
 from voxelmill.store.read import open_image
+from voxelmill.storeoptions import is_url
 from voxelmill.tables.counts import counted
 
 FACTS = ("dataset", "url", "batch", "shape", "dtype", "spacing_um")
@@ -91,13 +91,13 @@ def survey(prepared: Prepared) -> Survey:
 
 
 def _parts(prepared: Prepared) -> Iterator[Part]:
-    table = counted(manifest(Path(prepared.config.results)), FACTS, "image")
+    table = counted(manifest(prepared.config.folder), FACTS, "image")
     columns = [table[c] for c in (*FACTS, "image", "count")]
     for dataset, url, batch, shape, dtype, spacing, first, count in zip(*columns, strict=True):
         extent = sizing.Kind(shape, dtype, spacing).extent
         # None: it could not be opened.
         if extent is not None:
-            yield Part(dataset, url, batch, first, extent, count)
+            yield Part(dataset, url, batch, first, replace(extent, afar=is_url(url)), count)
 
 
 def _with_chunks(parts: Iterable[Part]) -> Iterator[Part]:

@@ -1,7 +1,6 @@
 """Small versions of images and their labels, for the report."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -27,7 +26,7 @@ def choose(items: Sequence[Item], lost: set[str], most: int) -> list[Item]:
     return [item for item in items if id(item) in chosen]
 
 
-def thumbnail(batch: Batch, item: Item, labels_root: Path, sets: Sequence[str]) -> Thumbnail:
+def thumbnail(batch: Batch, item: Item, labels_root: str, sets: Sequence[str]) -> Thumbnail:
     """Read one thumbnail: first time point, middle plane.
 
     Raises
@@ -43,7 +42,7 @@ def thumbnail(batch: Batch, item: Item, labels_root: Path, sets: Sequence[str]) 
     level = levels[k]
     z = level.shape[0] // 2
     plane = Box((z, 0, 0), (z + 1, level.shape[1], level.shape[2]))
-    labels = {name: read_labels(str(labels_root), item.path, name, 0, plane, k)[0] for name in sets}
+    labels = {name: read_labels(labels_root, item.path, name, 0, plane, k)[0] for name in sets}
     stride = -(-max(level.shape[1:]) // THUMBNAIL_EDGE)
     return Thumbnail(
         image=item.path,

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from voxelmill.batch import Batch, Item
-from voxelmill.config import Compute, Settings
+from voxelmill.config import Settings
+from voxelmill.execution import Compute
 from voxelmill.layout import Layout
 from voxelmill.ledger import write_json
 from voxelmill.plugin import BadInput

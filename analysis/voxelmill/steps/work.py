@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict
 
 from voxelmill import __version__
 from voxelmill.batch import Batch, Item
-from voxelmill.config import Blocks, Compute, Settings
+from voxelmill.config import Settings
 from voxelmill.ends import StoreSource
+from voxelmill.execution import Blocks, Compute
 from voxelmill.layout import Layout
 from voxelmill.ledger import Ledger
 from voxelmill.need import whole
@@ -25,10 +26,12 @@ from voxelmill.plan import Load, advice
 from voxelmill.plugin import BadConfig, BadInput, StoreUnavailable
 from voxelmill.progress import Progress
 from voxelmill.run import Pool, pool
+from voxelmill.slots import reads_first
 from voxelmill.steps.local import scratch_place
 from voxelmill.steps.memory import largest, refuse
 from voxelmill.store.inventory import inventory
 from voxelmill.store.read import Image, open_image
+from voxelmill.storeoptions import Prefix, StoreOptions, use_stores
 
 
 class Execution(BaseModel):
@@ -37,6 +40,7 @@ class Execution(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     blocks: Blocks = Blocks()
     compute: Compute = Compute()
+    stores: dict[Prefix, StoreOptions] = {}
     workers: int = 1
 
 
@@ -91,7 +95,7 @@ def read_batch(path: Path) -> Batch:
 
 
 def read_execution(file: Path | None, workers: int) -> Execution:
-    """Read the file that the ``--run`` option of a step names.
+    """Read the file that the ``--run`` option of a step names; stores are reached as it says.
 
     Raises
     ------
@@ -100,9 +104,12 @@ def read_execution(file: Path | None, workers: int) -> Execution:
     """
     try:
         found = json.loads(file.read_text(encoding="utf-8")) if file else {}
-        return Execution.model_validate({**found, "workers": workers})
+        execution = Execution.model_validate({**found, "workers": workers})
     except (OSError, ValueError) as error:
         raise BadConfig(f"--run {file}: {' '.join(str(error).split())}") from None
+    if file:
+        use_stores(execution.stores)
+    return execution
 
 
 @contextmanager
@@ -131,7 +138,10 @@ def start(
     if alike and compute.slurm is not None:
         # Fields need no workers of their own: there are as many jobs as batches.
         compute = Compute()
-    with pool(compute, execution.workers, Progress(), alike, layout.worker_logs) as workers:
+    afar = any(extent.afar for extent in extents.values())
+    with pool(
+        compute, execution.workers, Progress(), alike, layout.worker_logs, ahead=afar
+    ) as workers:
         tasks = {i.path: (batch.url, i, settings.sparse) for i in batch.items}
         opened = workers.run(f"{step}: open", open_item, tasks)
         images = tuple(
@@ -147,6 +157,7 @@ def start(
             yield Work(batch, layout, settings, execution, workers, ledger, images, hint)
 
 
+@reads_first
 def open_item(url: str, item: Item, sparse: str) -> Opened:
     """Open one image and check that all its chunks are stored.
 

@@ -7,9 +7,9 @@ inventory   which chunks are stored, and which are missing
 
 from voxelmill.ngff import Dataset, Image, ImageRef, Level
 from voxelmill.store.inventory import Inventory, inventory
-from voxelmill.store.objects import is_url
 from voxelmill.store.open import open_dataset, open_image
 from voxelmill.store.read import read_box
+from voxelmill.storeoptions import is_url
 
 __all__ = [
     "Dataset",

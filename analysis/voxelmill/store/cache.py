@@ -49,6 +49,10 @@ class ChunkCache:
             self._budget = budget
             self._evict()
 
+    def __contains__(self, key: Key) -> bool:
+        """Whether a chunk is kept now; another thread may end that."""
+        return key in self._kept
+
     def load(self, load: Load) -> Array:
         """Decode a chunk that nothing else wants."""
         chunk = load()

@@ -37,7 +37,9 @@ class Checks:
             raise self.bad(key, "is empty")
         return True
 
-    def chunk(self, key: str, head: bytes, size: int, expected: int | None = None) -> None:
+    def chunk(
+        self, key: str, head: bytes | memoryview, size: int, expected: int | None = None
+    ) -> None:
         """Check the first bytes of a chunk and its length, where `expected` is known."""
         if expected is not None and size != expected:
             raise self.bad(key, "is truncated")

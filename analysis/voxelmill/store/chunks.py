@@ -8,8 +8,8 @@ at the codec's pace; zarr's event loop halves it. Whatever else Zarr allows is l
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from itertools import product
 from math import prod
@@ -23,14 +23,14 @@ from voxelmill.ngff import ArrayInfo
 from voxelmill.plugin import Array
 from voxelmill.store.cache import chunk_cache
 from voxelmill.store.checks import BLOSC_HEADER, Checks
+from voxelmill.store.fetching import Fetched, Piece, Place, in_runs
 from voxelmill.store.objects import Objects, join, objects_at
-from voxelmill.store.shards import index_length
+from voxelmill.store.shards import ABSENT, index_length
+from voxelmill.store.spans import spans
 
-Place: TypeAlias = tuple[int, ...]
-Tables: TypeAlias = dict[Place, NDArray[np.uint64] | None]
 Keep: TypeAlias = Callable[[Place], bool]
 _GZIP = 16 + zlib.MAX_WBITS
-_DECODERS: dict[tuple[str, ...], Callable[[bytes, Any], Any]] = {
+_DECODERS: dict[tuple[str, ...], Callable[[Any, Any], Any]] = {
     (): lambda data, _: np.frombuffer(data, np.uint8),
     ("blosc",): lambda data, out: imagecodecs.blosc_decode(data, numthreads=1, out=out),
     ("zstd",): lambda data, out: imagecodecs.zstd_decode(data, out=out),
@@ -68,18 +68,39 @@ class StoredArray:
         """
         dtype = np.dtype(self.array.dtype)
         out = np.empty([len(p) for p in picks], dtype.newbyteorder("="))
-        axes = [list(_spans(p, c)) for p, c in zip(picks, self.array.chunks, strict=True)]
-        tables = self._tables(axes) if self._plain and self.array.shards else {}
+        axes = [list(spans(p, c)) for p, c in zip(picks, self.array.chunks, strict=True)]
+        parts = {tuple(s.chunk for s in part): part for part in product(*axes)}
+        kept = {place: self._key(place) for place in parts if keep(place)}
+        cache = chunk_cache()
 
-        def put(spans: tuple["Span", ...]) -> None:
-            place = tuple(s.chunk for s in spans)
-            load = partial(self._chunk, place, tables)
-            cache = chunk_cache()
-            chunk = cache.get(self._key(place), load) if keep(place) else cache.load(load)
-            out[tuple(s.target for s in spans)] = chunk[tuple(s.source for s in spans)]
+        def put(run: tuple[Piece, ...]) -> None:
+            fetched = Fetched(self.objects, run)
+            for piece in run:
+                load = partial(self._chunk, piece, fetched)
+                key = kept.get(piece.place)
+                chunk = cache.load(load) if key is None else cache.get(key, load)
+                part = parts[piece.place]
+                out[tuple(s.target for s in part)] = chunk[tuple(s.source for s in part)]
 
-        self.objects.each(put, list(product(*axes)))
+        cached = {place for place, key in kept.items() if key in cache}
+        self.objects.each(put, list(in_runs(self._pieces(parts), cached)))
         return out
+
+    def _pieces(self, places: Iterable[Place]) -> list[Piece]:
+        """Where the bytes of each chunk lie."""
+        pieces = [Piece(place, self._object_key(place)) for place in places]
+        if not self._plain or self.array.shards is None:
+            return pieces
+        keys = sorted({piece.key for piece in pieces})
+        tables = dict(zip(keys, self.objects.each(self._table, keys), strict=True))
+        return [self._in_shard(piece, tables[piece.key]) for piece in pieces]
+
+    def _in_shard(self, piece: Piece, table: NDArray[np.uint64] | None) -> Piece:
+        if table is None:
+            return replace(piece, length=0)
+        inner = tuple(i % n for i, n in zip(piece.place, self.array.per_shard, strict=True))
+        start, length = (int(v) for v in table[inner])
+        return replace(piece, start=start, length=0 if start == ABSENT else length)
 
     @cached_property
     def _plain(self) -> bool:
@@ -89,19 +110,17 @@ class StoredArray:
 
     def _key(self, place: Place) -> tuple[object, ...]:
         """Name of a chunk in the cache: with the object's age, so that a new file is read anew."""
-        key = join(self.checks.prefix, self.array.key(self._object(place)))
+        key = self._object_key(place)
         return (self.url, self.array, place, self.checks.sparse, self.objects.stamp(key), key)
 
-    def _object(self, place: Place) -> Place:
-        return tuple(i // n for i, n in zip(place, self.array.per_shard, strict=True))
+    def _object_key(self, place: Place) -> str:
+        """Key of the object that holds a chunk."""
+        index = tuple(i // n for i, n in zip(place, self.array.per_shard, strict=True))
+        return join(self.checks.prefix, self.array.key(index))
 
-    def _tables(self, axes: Sequence[Sequence["Span"]]) -> Tables:
-        """Indexes of all shards that are touched."""
-        shards = sorted({self._object(tuple(s.chunk for s in spans)) for spans in product(*axes)})
-        return dict(zip(shards, self.objects.each(self._table, shards), strict=True))
-
-    def _table(self, shard: Place) -> NDArray[np.uint64] | None:
-        key, length = join(self.checks.prefix, self.array.key(shard)), index_length(self.array)
+    def _table(self, key: str) -> NDArray[np.uint64] | None:
+        """Index of a shard; None where it is absent and may be."""
+        length = index_length(self.array)
         if self.array.index_at_end:
             data = self.objects.get_tail(key, length)
         else:
@@ -110,37 +129,26 @@ class StoredArray:
             return None
         return self.checks.index(key, data or b"")
 
-    def _chunk(self, place: Place, tables: Tables) -> Array:
-        data = self._bytes(place, tables) if self._plain else None
-        return self._by_zarr(place) if data is None else self._decoded(place, data)
+    def _chunk(self, piece: Piece, fetched: Fetched) -> Array:
+        data = self._bytes(piece, fetched) if self._plain else None
+        return self._by_zarr(piece.place) if data is None else self._decoded(piece, data)
 
-    def _bytes(self, place: Place, tables: Tables) -> bytes | None:
+    def _bytes(self, piece: Piece, fetched: Fetched) -> memoryview | None:
         """Stored bytes of a chunk; None where it is absent and may be."""
-        at = self._object(place)
-        key, expected = join(self.checks.prefix, self.array.key(at)), None
-        if self.array.shards is None:
-            data = self.objects.get(key)
-        else:
-            table = tables[at]
-            if table is None:
-                return None
-            inner = tuple(i % n for i, n in zip(place, self.array.per_shard, strict=True))
-            offset, expected = (int(v) for v in table[inner])
-            if expected == 0 or offset == 2**64 - 1:
-                return None
-            data = self.objects.get_range(key, offset, expected)
-        if not self.checks.present(key, None if data is None else len(data)) or data is None:
+        if piece.length == 0:
             return None
-        self.checks.chunk(key, data[:BLOSC_HEADER], len(data), expected)
+        data = fetched.of(piece)
+        if not self.checks.present(piece.key, None if data is None else len(data)) or data is None:
+            return None
+        self.checks.chunk(piece.key, data[:BLOSC_HEADER], len(data), piece.length)
         return data
 
-    def _decoded(self, place: Place, data: bytes) -> Array:
+    def _decoded(self, piece: Piece, data: memoryview) -> Array:
         dtype = np.dtype(self.array.dtype)
         out = np.empty(prod(self.array.chunks) * dtype.itemsize, np.uint8)
         found = _DECODERS[self.array.codecs](data, out)
         if found.size != out.size:
-            key = join(self.checks.prefix, self.array.key(self._object(place)))
-            raise self.checks.bad(key, "is truncated")
+            raise self.checks.bad(piece.key, "is truncated")
         chunk: Array = found.view(dtype).reshape(self.array.chunks)
         return chunk
 
@@ -150,26 +158,6 @@ class StoredArray:
         array = _zarr_array(self.url, self.checks)
         ends = zip(starts, self.array.chunks, strict=True)
         return np.array(array[tuple(slice(a, a + c) for a, c in ends)])
-
-
-@dataclass(frozen=True)
-class Span:
-    """Along one axis: a chunk, what is taken of it, and where that goes."""
-
-    chunk: int
-    source: slice
-    target: slice
-
-
-def _spans(pick: range, chunk: int) -> Iterator[Span]:
-    """Cut an ascending range into spans, one a chunk that it touches."""
-    for number in range(pick[0] // chunk, pick[-1] // chunk + 1):
-        start = number * chunk
-        first = max(0, -(-(start - pick.start) // pick.step))
-        last = min(len(pick), -(-(start + chunk - pick.start) // pick.step))
-        if first < last:
-            source = slice(pick[first] - start, pick[last - 1] - start + 1, pick.step)
-            yield Span(number, source, slice(first, last))
 
 
 @lru_cache(maxsize=256)

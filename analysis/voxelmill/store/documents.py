@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from voxelmill.plugin import BadConfig, BadInput, OutputExists
+from voxelmill.store.place import Place
 
 Version: TypeAlias = Literal["0.4", "0.5"]
 Document: TypeAlias = dict[str, Any]
@@ -27,7 +28,7 @@ def local_folder(root: str) -> Path:
         It is a URL.
     """
     if "://" in root:
-        raise BadConfig(f"{root}: a URL; OME-Zarr is written to folders only. Give a local path.")
+        raise BadConfig(f"{root}: a URL; images are written to folders only. Give a local path.")
     return Path(root)
 
 
@@ -50,13 +51,16 @@ def whole_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def write_document(path: Path, document: Mapping[str, Any]) -> None:
+def write_document(path: Place, document: Mapping[str, Any]) -> None:
     """Put `document` at `path` as JSON; see ``write_bytes``."""
     write_bytes(path, json.dumps(document, indent=2, ensure_ascii=True).encode() + b"\n")
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Place, content: bytes) -> None:
     """Put `content` at `path` in one step; a file that says so already is left alone."""
+    if not isinstance(path, Path):
+        path.objects.put(path.key, content)
+        return
     if path.is_file() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,18 +69,18 @@ def write_bytes(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def write_group(path: Path, version: Version, content: Mapping[str, Any] | None = None) -> None:
+def write_group(path: Place, version: Version, content: Mapping[str, Any] | None = None) -> None:
     """Write a Zarr group whose OME metadata are `content` (none: a plain group).
 
     An existing plain request never overwrites a group that is there.
     """
     if version == "0.4":
-        if content is not None or not (path / ".zgroup").is_file():
+        if content is not None or not _there(path / ".zgroup"):
             write_document(path / ".zgroup", {"zarr_format": 2})
         if content is not None:
             write_document(path / ".zattrs", content)
         return
-    if content is None and (path / "zarr.json").is_file():
+    if content is None and _there(path / "zarr.json"):
         return
     attributes = {} if content is None else {"ome": {"version": version, **content}}
     document = {"attributes": attributes, "zarr_format": 3, "node_type": "group"}
@@ -137,6 +141,10 @@ def check_axes(axes: str, shape: Sequence[int], place: str) -> None:
     for axis, length in zip("tczyx", shape, strict=True):
         if axis not in axes and length != 1:
             raise BadInput(f"{place}: {length} along '{axis}'; axes are '{axes}'. Add the axis.")
+
+
+def _there(path: Place) -> bool:
+    return path.is_file() if isinstance(path, Path) else path.objects.get(path.key) is not None
 
 
 def _refuse_existing(out: Path) -> None:

@@ -86,10 +86,14 @@ def _inner(
 ) -> tuple[int, int, tuple[str, ...]]:
     stored = expected = 0
     missing: list[str] = []
-    for index in array.indices():
-        key = array.key(index)
+    indices = list(array.indices())
+    keys = [array.key(index) for index in indices]
+    tables = objects.each(
+        lambda key: _held(objects, f"{prefix}/{key}", array, sizes.get(key, 0)), keys
+    )
+    for index, key, table in zip(indices, keys, tables, strict=True):
         wanted = wanted_chunks(array, index)
-        held = _held(objects, f"{prefix}/{key}", array, sizes.get(key, 0)) & wanted
+        held = table & wanted
         expected += int(wanted.sum())
         stored += int(held.sum())
         missing += islice(_names(key, wanted, held), SHOWN - len(missing))

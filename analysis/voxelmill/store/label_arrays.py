@@ -7,8 +7,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
@@ -20,9 +20,10 @@ from voxelmill.plugin import Index, Labels, StoreUnavailable
 from voxelmill.store.checks import Checks
 from voxelmill.store.chunks import StoredArray
 from voxelmill.store.documents import write_bytes
-from voxelmill.store.http import reason
 from voxelmill.store.label_layout import Level, label_levels
 from voxelmill.store.objects import objects_at
+from voxelmill.store.place import Place, StorePath
+from voxelmill.store.remote import reason
 from voxelmill.store.shard_file import Sample, encode_shard
 
 
@@ -54,32 +55,21 @@ class Tally:
 class LabelArrays:
     """An opened label image."""
 
-    place: Path
+    place: Place
     paths: tuple[str, ...]
     arrays: tuple[ArrayInfo, ...]
     levels: tuple[Level, ...]
 
-    @classmethod
-    def open(cls, place: Path) -> Self:
-        """Open the label image at `place`: a folder, or one in an archive (see ``zipped``).
+    @staticmethod
+    def open(place: Place) -> "LabelArrays":
+        """Open the label image at `place`, which may lie in an archive (see ``zipped``).
 
         Raises
         ------
         StoreUnavailable
             There is none, or not a whole one.
         """
-        objects = objects_at(str(place))
-        try:
-            ome = json.loads(objects.get("zarr.json") or b"")["attributes"]["ome"]
-            paths = tuple(str(d["path"]) for d in ome["multiscales"][0]["datasets"])
-            documents = objects.get_many([f"{path}/zarr.json" for path in paths])
-            arrays = tuple(parse_array(d or b"", "0.5", str(place)) for d in documents)
-        except (KeyError, ValueError) as e:
-            raise StoreUnavailable(
-                f"{place}: no label image, or not a whole one. Run the segment step again."
-            ) from e
-        shapes = [_spatial(a) for a in arrays]
-        return cls(place, paths, arrays, tuple(label_levels(shapes[0], shapes)))
+        return _opened(place) if isinstance(place, StorePath) else _read(place)
 
     @property
     def times(self) -> int:
@@ -92,35 +82,41 @@ class LabelArrays:
         fine = [(n, v) for n, v in enumerate(self.levels) if n and not v.coarse]
         covered = {n: v.covered(shard.core) for n, v in fine}
         samples = [Sample(v.factor, np.empty(covered[n].shape, np.int32)) for n, v in fine]
-        self._write(0, t, shard, paint, tally, samples)
+        files = [self._encoded(0, t, shard, paint, samples)]
         for (number, _), sample in zip(fine, samples, strict=True):
             if sample.labels.size:
-                self.put(number, t, covered[number], sample.labels, tally)
+                files += self._shards(number, t, covered[number], sample.labels)
+        self._write(files, tally)
 
     def put(self, level: int, t: int, box: Box, labels: Labels, tally: Tally) -> None:
         """Write whole shards of one level."""
+        self._write(self._shards(level, t, box, labels), tally)
+
+    def _shards(self, level: int, t: int, box: Box, labels: Labels) -> list[tuple[Place, bytes]]:
         plan = self.levels[level]
         paint = Held(box, labels, str(self.place))
-        for shard in Grid(plan.shape, plan.shard).touching(box):
-            self._write(level, t, shard, paint, tally)
+        shards = Grid(plan.shape, plan.shard).touching(box)
+        return [self._encoded(level, t, shard, paint) for shard in shards]
 
-    def _write(
-        self,
-        level: int,
-        t: int,
-        shard: Block,
-        paint: Painter,
-        tally: Tally,
-        samples: Sequence[Sample] = (),
-    ) -> None:
-        """Write one shard; it appears under its name when it is complete."""
+    def _encoded(
+        self, level: int, t: int, shard: Block, paint: Painter, samples: Sequence[Sample] = ()
+    ) -> tuple[Place, bytes]:
+        """Where a shard lies, and its content."""
         plan = self.levels[level]
         content = encode_shard(paint, shard.core, plan.shard, plan.chunk, samples)
-        write_bytes(self._file(level, t, shard.index), content)
-        tally.add(content)
+        return self._file(level, t, shard.index), content
+
+    def _write(self, files: Sequence[tuple[Place, bytes]], tally: Tally) -> None:
+        """Write shards; each appears under its name when it is complete."""
+        objects_at(str(self.place)).each(lambda file: write_bytes(*file), files)
+        for _, content in files:
+            tally.add(content)
 
     def sweep(self, t: int) -> None:
         """Remove what killed writers of time point `t` left; none may be at work."""
+        if not isinstance(self.place, Path):
+            # An object is there whole or not at all.
+            return
         for level, path in enumerate(self.paths):
             folder = self.place / path / "c"
             if "t" in _names(self.arrays[level]):
@@ -153,10 +149,35 @@ class LabelArrays:
             raise StoreUnavailable(f"{self.place}/{level}: a chunk is absent {where}")
         return found.reshape(box.shape)
 
-    def _file(self, level: int, t: int, shard: Index) -> Path:
+    def _file(self, level: int, t: int, shard: Index) -> Place:
         index = {"t": t, **dict(zip("zyx", shard, strict=True))}
         parts = (str(index[n]) for n in _names(self.arrays[level]))
         return self.place.joinpath(self.paths[level], "c", *parts)
+
+
+def _read(place: Place) -> LabelArrays:
+    objects = objects_at(str(place))
+    try:
+        ome = json.loads(objects.get("zarr.json") or b"")["attributes"]["ome"]
+        paths = tuple(str(d["path"]) for d in ome["multiscales"][0]["datasets"])
+        documents = objects.get_many([f"{path}/zarr.json" for path in paths])
+        arrays = tuple(parse_array(d or b"", "0.5", str(place)) for d in documents)
+    except (KeyError, ValueError) as e:
+        raise StoreUnavailable(
+            f"{place}: no label image, or not a whole one. Run the segment step again."
+        ) from e
+    shapes = [_spatial(a) for a in arrays]
+    return LabelArrays(place, paths, arrays, tuple(label_levels(shapes[0], shapes)))
+
+
+@lru_cache(maxsize=4096)
+def _opened(place: StorePath) -> LabelArrays:
+    return _read(place)
+
+
+def forget_opened() -> None:
+    """Read label images on a store anew: some are made anew."""
+    _opened.cache_clear()
 
 
 def _names(array: ArrayInfo) -> tuple[str, ...]:

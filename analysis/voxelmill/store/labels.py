@@ -23,14 +23,14 @@ from voxelmill.painter import Held, Painter
 from voxelmill.plugin import BadInput, Index, Labels, Spacing
 from voxelmill.store.documents import (
     check_axes,
-    local_folder,
     multiscales,
     write_bytes,
     write_group,
 )
-from voxelmill.store.label_arrays import LabelArrays, Tally, Written
+from voxelmill.store.label_arrays import LabelArrays, Tally, Written, forget_opened
 from voxelmill.store.label_document import array_document
 from voxelmill.store.label_layout import label_levels, label_shards
+from voxelmill.store.place import Place, place_at
 
 
 def create_labels(
@@ -49,7 +49,7 @@ def create_labels(
     Parameters
     ----------
     root, image_path : str
-        Folder of the sidecar; path of the image in it ("" for a single image).
+        Folder of the sidecar, or its s3:// address; path of the image in it ("" for a single one).
     axes : str
         Axes of the image, letters of ``tczyx`` in that order; ``c`` is left out, given or not.
     shape : tuple of int
@@ -70,13 +70,13 @@ def create_labels(
     BadInput
         `axes`, `shape` or `levels` do not fit together.
     BadConfig
-        `root` is a URL.
+        Nothing can be written at `root`.
     """
     place = f"{root}/{image_path}/labels/{name}"
     own_axes = axes.replace("c", "")
     check_axes(own_axes, (shape[0], 1, *shape[2:]), place)
     plan = label_levels(shape[2:], levels)
-    folder = local_folder(root)
+    folder = place_at(root)
     for part in ("", *Path(image_path).parts):
         folder /= part
         write_group(folder, "0.5")
@@ -89,6 +89,7 @@ def create_labels(
     for number, level in enumerate(plan):
         write_bytes(target / str(number) / "zarr.json", array_document(own_axes, shape[0], level))
     write_group(target, "0.5", {"multiscales": scales, "image-label": label})
+    forget_opened()
 
 
 def write_labels(
@@ -214,11 +215,11 @@ def labels_digest(root: str, image_path: str, name: str) -> str:
     return digest.hexdigest()
 
 
-def _place(root: str, image_path: str, name: str) -> Path:
-    return local_folder(root) / image_path / "labels" / name
+def _place(root: str, image_path: str, name: str) -> Place:
+    return place_at(root) / image_path / "labels" / name
 
 
-def _held(place: Path, box: Box, labels: Labels) -> Held:
+def _held(place: Place, box: Box, labels: Labels) -> Held:
     if labels.shape != box.shape or labels.dtype != np.int32:
         raise BadInput(
             f"{place}: labels {labels.dtype} {labels.shape} for {box.start}-{box.stop}; "

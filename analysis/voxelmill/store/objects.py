@@ -1,4 +1,4 @@
-"""Bytes by key under one root: the only place that knows folders from web servers.
+"""Bytes by key under one root: the only place that knows folders from buckets and web servers.
 
 In: the address of a dataset. Out: `Objects`, with one meaning of the three answers that matter:
 content, None (there is no such object), or an error (the store refused or did not answer). Never
@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from voxelmill.plugin import BadInput
-from voxelmill.store.http import HttpObjects
 from voxelmill.store.local import LocalObjects
+from voxelmill.store.remote import RemoteObjects
+from voxelmill.store.s3 import S3Objects
 from voxelmill.store.zipped import ZipObjects, split_archive
+from voxelmill.storeoptions import is_url
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -48,11 +50,6 @@ class Objects(Protocol):
         """Return the same root as a read-only zarr store."""
 
 
-def is_url(text: str) -> bool:
-    """Tell whether an address names a protocol rather than a local path."""
-    return "://" in text
-
-
 def normalise(url: str | os.PathLike[str]) -> str:
     """Return a dataset's address without a trailing slash."""
     return os.fspath(url).rstrip("/") or "/"
@@ -65,7 +62,7 @@ def join(*parts: str) -> str:
 
 @lru_cache(maxsize=64)
 def objects_at(url: str) -> Objects:
-    """Objects under `url`: a local folder, one in a zipped OME-Zarr, or an http(s) address.
+    """Objects under `url`: a local folder, one in a zipped OME-Zarr, s3:// or http(s)://.
 
     Raises
     ------
@@ -75,7 +72,9 @@ def objects_at(url: str) -> Objects:
     if not is_url(url):
         archive = split_archive(url)
         return LocalObjects(Path(url)) if archive is None else ZipObjects(*archive)
+    if url.startswith("s3://"):
+        return S3Objects(url)
     if not url.startswith(("http://", "https://")):
         scheme = url.split("://", 1)[0]
-        raise BadInput(f"{url}: {scheme}://; must be a local path, http:// or https://.")
-    return HttpObjects(url)
+        raise BadInput(f"{url}: {scheme}://; must be a local path, s3://, http:// or https://.")
+    return RemoteObjects(url)

@@ -22,7 +22,7 @@ from voxelmill.ngff import (
     place_of,
 )
 from voxelmill.ngff.group import ARRAY_DOCUMENTS, DOCUMENTS
-from voxelmill.plugin import BadInput
+from voxelmill.plugin import AccessDenied, BadInput
 from voxelmill.store.objects import Objects, join, normalise, objects_at
 
 
@@ -109,10 +109,19 @@ def _root(objects: Objects, url: str) -> Group:
 
 def _first_group(objects: Objects, url: str, path: str) -> Group | None:
     """Metadata of a group, whichever version it is of."""
+    refused = None
     for version in ("0.5", "0.4"):
-        group = _group(objects.get(join(path, DOCUMENTS[version])), version, url, path)
+        try:
+            data = objects.get(join(path, DOCUMENTS[version]))
+        except AccessDenied as error:
+            # Who may get objects but not list them is refused what is not there.
+            refused = error
+            continue
+        group = _group(data, version, url, path)
         if group is not None:
             return group
+    if refused is not None:
+        raise refused
     return None
 
 

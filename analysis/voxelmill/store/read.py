@@ -25,9 +25,9 @@ from voxelmill.plugin import (
 )
 from voxelmill.store.checks import Checks
 from voxelmill.store.chunks import StoredArray
-from voxelmill.store.http import reason, store_errors
 from voxelmill.store.objects import join
 from voxelmill.store.open import open_dataset, open_image
+from voxelmill.store.remote import reason, store_errors
 from voxelmill.store.sharing import near_faces
 
 __all__ = ["Image", "open_dataset", "open_image", "read_box"]

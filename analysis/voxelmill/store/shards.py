@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voxelmill.ngff import ArrayInfo
 
-_ABSENT = 2**64 - 1
+ABSENT = 2**64 - 1
 
 
 def index_length(array: ArrayInfo) -> int:
@@ -35,7 +35,7 @@ def read_index(array: ArrayInfo, data: bytes) -> NDArray[np.uint64] | None:
 def held_chunks(table: NDArray[np.uint64], size: int | None = None) -> NDArray[np.bool_]:
     """Which chunks a shard's index lists, and lie within its `size` where that is known."""
     offset, length = table[..., 0], table[..., 1]
-    held: NDArray[np.bool_] = (offset != _ABSENT) & (length > 0)
+    held: NDArray[np.bool_] = (offset != ABSENT) & (length > 0)
     if size is not None:
         held &= (offset <= size) & (length <= size) & (offset + length <= size)
     return held

@@ -1,0 +1,201 @@
+"""Results on a real object store: the same bytes as in a folder, and nothing that only looks so."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from clusters import rgw
+from faultproxy import Fault, proxied
+from trees import digests
+from voxelmill.steps.demo import write_demo_plate
+
+pytestmark = [pytest.mark.rgw, pytest.mark.timeout(600)]
+CONFIG = """
+datasets: sheet.tsv
+objects:
+  nuclei: {channel: DNA, segmenter: {kind: watershed, diameter_um: 12}}
+  cells: {channel: AGP, segmenter: {kind: propagate, seeds: nuclei}}
+batches: {images: 4}
+"""
+LABELS = "labels.ome.zarr/"
+
+
+@pytest.fixture(scope="module")
+def images(rados: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A bucket with a plate of two batches."""
+    folder = tmp_path_factory.mktemp("plate")
+    write_demo_plate(folder / "plate.zarr", wells=4, fields=2, size=256, faults=False)
+    rgw.fill("plates", folder)
+    return "s3://plates/plate.zarr"
+
+
+def prepare(folder: Path, url: str, results: str, endpoint: str = rgw.ENDPOINT) -> Path:
+    folder.mkdir()
+    stores = json.dumps({"s3://": {"endpoint": endpoint}})
+    (folder / "config.yaml").write_text(f"{CONFIG}results: {results}\nstores: {stores}\n")
+    (folder / "sheet.tsv").write_text(f"dataset\turl\nplate\t{url}\n")
+    return folder
+
+
+def run(
+    folder: Path, *more: str, keys: tuple[str, str] = rgw.KEYS
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "voxelmill", "run", "config.yaml", "--cores", "2", *more]
+    return subprocess.run(command, cwd=folder, env=rgw.environment(keys), check=False, text=True,
+                          capture_output=True, timeout=400)  # fmt: skip
+
+
+def stored(bucket: str, prefix: str) -> dict[str, str]:
+    """Digest of each object, by a client that is not ours."""
+    s3 = rgw.client()
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    found = {}
+    for entry in (e for page in pages for e in page.get("Contents", ())):
+        body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+        found[entry["Key"].removeprefix(prefix)] = sha256(body).hexdigest()
+    return found
+
+
+@pytest.fixture(scope="module")
+def here(images: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Digests of what the same run leaves in a folder."""
+    folder = prepare(tmp_path_factory.mktemp("runs") / "here", images, "results")
+    done = run(folder)
+    assert done.returncode == 0, done.stderr
+    return digests(folder / "results/plate")
+
+
+@pytest.fixture(scope="module")
+def there(images: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A run whose results are in the bucket ``results``."""
+    rgw.client().create_bucket(Bucket="results")
+    folder = prepare(tmp_path_factory.mktemp("runs") / "there", images, "s3://results/week/47")
+    done = run(folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_same_bytes_on_a_store_as_in_a_folder(here: dict[str, str], there: Path) -> None:
+    assert stored("results", "week/47/plate/") == here
+    assert any(name.startswith(LABELS) for name in here)
+    assert {"manifest.parquet", "batches.parquet", "check.json"} <= stored(
+        "results", "week/47/").keys()  # fmt: skip
+    local = there / ".snakemake/storage"
+    assert not list(local.rglob("labels.ome.zarr")), "pixels pass through no copy"
+    texts = [p for p in there.rglob("*") if p.is_file()]
+    assert not [p for p in texts if rgw.KEYS[1].encode() in p.read_bytes()], "no secret anywhere"
+
+
+def test_whoever_goes_on_elsewhere_finds_nothing_left_to_do(
+    images: str, there: Path, tmp_path: Path
+) -> None:
+    before = stored("results", "week/47/")
+    again = run(prepare(tmp_path / "elsewhere", images, "s3://results/week/47"))
+    assert again.returncode == 0, again.stderr
+    assert "Nothing to be done" in again.stdout + again.stderr
+    assert stored("results", "week/47/") == before
+
+
+@pytest.mark.parametrize("damage", ["lost", "changed"])
+def test_labels_that_are_not_those_of_their_record_are_not_read(
+    images: str, there: Path, tmp_path: Path, damage: str
+) -> None:
+    s3, prefix = rgw.client(), f"damaged/{damage}"
+    for key in stored("results", "week/47/"):
+        s3.copy_object(Bucket="results", Key=f"{prefix}/{key}",
+                       CopySource={"Bucket": "results", "Key": f"week/47/{key}"})  # fmt: skip
+    labels = f"{prefix}/plate/{LABELS}A/01/0/labels/nuclei/0/c/0/0"
+    s3.delete_object(Bucket="results", Key=labels)
+    if damage == "changed":
+        s3.copy_object(Bucket="results", Key=labels, CopySource={
+            "Bucket": "results", "Key": labels.replace("A/01/0", "A/01/1")})  # fmt: skip
+    for name in ("measure/0000.json", "aggregate.json", "report.json"):
+        s3.delete_object(Bucket="results", Key=f"{prefix}/plate/records/{name}")
+    done = run(prepare(tmp_path / "run", images, f"s3://results/{prefix}"))
+    assert done.returncode == 1
+    assert "A/01/0/labels" in done.stdout + done.stderr
+    assert "segment left" in done.stdout + done.stderr
+    assert f"{prefix}/plate/records/measure/0000.json" not in stored("results", "")
+
+
+@pytest.mark.parametrize(
+    ("results", "keys", "word"),
+    [
+        ("s3://results/x", (rgw.KEYS[0], "wrong"), "refuses"),
+        ("s3://nosuchbucket/x", rgw.KEYS, "no such bucket"),
+        ("s3://results/x", rgw.GUEST, "refuses"),
+    ],
+)
+def test_a_store_that_cannot_be_written_is_one_line_before_any_job(
+    images: str, there: Path, tmp_path: Path, results: str, keys: tuple[str, str], word: str
+) -> None:
+    done = run(prepare(tmp_path / "run", images, results), keys=keys)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert word in done.stderr
+
+
+def test_a_bucket_that_is_read_only(images: str, tmp_path: Path) -> None:
+    rgw.client().create_bucket(Bucket="readonly")
+    rgw.allow("readonly", "s3:GetObject", "s3:ListBucket")
+    rgw.allow("plates", "s3:GetObject", "s3:ListBucket")
+    done = run(prepare(tmp_path / "run", images, "s3://readonly/x"), keys=rgw.GUEST)
+    assert done.returncode == 2
+    assert "refuses" in done.stderr
+    assert stored("readonly", "") == {}
+
+
+def test_a_quota_that_is_exceeded_leaves_nothing_that_looks_complete(
+    images: str, tmp_path: Path
+) -> None:
+    rgw.client().create_bucket(Bucket="small")
+    rgw.admin("quota", "set", "--quota-scope=bucket", "--uid=bio", "--bucket=small",
+              "--max-objects=30")  # fmt: skip
+    rgw.admin("quota", "enable", "--quota-scope=bucket", "--uid=bio", "--bucket=small")
+    folder = prepare(tmp_path / "run", images, "s3://small/x")
+    done = run(folder)
+    assert done.returncode == 1
+    assert "quota" in (done.stdout + done.stderr).lower()
+    assert not [name for name in stored("small", "x/plate/") if name.startswith("records/measure")]
+    rgw.admin("quota", "disable", "--quota-scope=bucket", "--uid=bio", "--bucket=small")
+
+
+def test_a_gateway_that_restarts_in_mid_run(
+    images: str, here: dict[str, str], there: Path, tmp_path: Path
+) -> None:
+    folder = prepare(tmp_path / "run", images, "s3://results/restart")
+    log = folder / ".snakemake/storage/results/results/restart/plate/logs/segment/0000.log"
+
+    def outage() -> None:
+        while not log.exists():
+            time.sleep(0.1)
+        time.sleep(1.5)
+        with rgw.gateway_gone():
+            time.sleep(30)
+
+    thread = threading.Thread(target=outage, daemon=True)
+    thread.start()
+    done = run(folder)
+    assert done.returncode == 0, done.stderr
+    thread.join(60)
+    assert stored("results", "restart/plate/") == here
+
+
+@pytest.mark.parametrize("kind", ["503", "reset", "stall"])
+def test_a_fault_while_writing_passes(
+    images: str, here: dict[str, str], there: Path, tmp_path: Path, kind: str
+) -> None:
+    with proxied("127.0.0.1", rgw.PORT) as proxy:
+        proxy.faults.append(Fault(kind, f"{LABELS}A/01/0/labels/nuclei/0/c", 1, ("PUT",)))
+        folder = prepare(tmp_path / "run", images, f"s3://results/{kind}-put", proxy.url)
+        done = run(folder)
+    assert done.returncode == 0, done.stderr
+    assert proxy.hit
+    assert stored("results", f"{kind}-put/plate/") == here
