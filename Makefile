@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CLUSTERS := slurm or rgw or oidc or kubernetes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cellpose lint format bench real test-clusters lock browser clean
+.PHONY: help demo test cellpose lint format bench real test-clusters test-slurm test-rgw lock browser clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' $(MAKEFILE_LIST) | column -t -s ':'
@@ -51,8 +51,10 @@ real: $(READY)  ## run the workflow on real images (../shared/data)
 
 # Tests on a cluster mostly wait for it: those of two clusters run side by side.
 test-clusters: $(READY)  ## run the tests that start real servers (SLURM, Ceph), about 15 minutes
-	$(BIN)/python -m pytest tests/clusters -n 2 --dist loadgroup --timeout 900 -m '$(CLUSTERS)' \
-	--durations 0
+	+$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going test-slurm test-rgw
+
+test-slurm test-rgw: test-%: $(READY)
+	$(BIN)/python -m pytest tests/clusters --timeout 900 -m $* --durations 5
 
 # The lock names no index: hashes make any mirror serve the same files. Add UPGRADE=--upgrade for
 # newer versions. 3.11.4 only steers the resolver: it reads "> 3.11" as "not 3.11".

@@ -1,21 +1,11 @@
 """Real servers, each started for the tests that need it and stopped after them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 
 from clusters import rgw, slurmctl
-
-KINDS = ("slurm", "rgw", "oidc", "kubernetes")
-
-
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Have all tests of one cluster run in one process: others may run beside it."""
-    for item in items:
-        for kind in KINDS:
-            if item.get_closest_marker(kind):
-                item.add_marker(pytest.mark.xdist_group(kind))
 
 
 @pytest.fixture(scope="session")
