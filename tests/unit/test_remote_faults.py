@@ -67,3 +67,9 @@ def test_a_lasting_fault_takes_no_longer_than_it_may(proxy: Proxy) -> None:
         pixels(image)
     asked = [path for _, path in proxy.requests if CHUNK in path]
     assert 2 < len(asked) <= 100
+
+
+def test_a_server_that_is_not_there_is_told_with_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(remote.RETRY, "retry_timeout", timedelta(seconds=1))
+    with pytest.raises(StoreUnavailable, match=r"no answer in \d+ s, tried \d+ times: Connection"):
+        open_image("http://127.0.0.1:9/gone.zarr")

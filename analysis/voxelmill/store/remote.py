@@ -41,6 +41,10 @@ CONNECT_S, STALL_S = "10s", "30s"
 BODIES, FIRST_S = 3, 0.2
 """How often an answer may break off, and the first pause after that; each is twice the last."""
 
+_TRIED = re.compile(r" in ([\d.]+)s, after (\d+) retries")
+_CAUSE = re.compile(r'message: "([^"]+)"')
+"""What the operating system says, deep in the text of an error of obstore."""
+
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -195,5 +199,7 @@ def reason(error: BaseException) -> str:
     text = str(error).strip()
     if code := re.search(r"<Code>(\w+)</Code>", text):
         return code[1]
+    if (tried := _TRIED.search(text)) and (cause := _CAUSE.search(text)):
+        return f"no answer in {float(tried[1]):.0f} s, tried {int(tried[2]) + 1} times: {cause[1]}"
     lines = text.splitlines() or [type(error).__name__]
     return lines[0].strip().rstrip(".")[:160]
