@@ -36,9 +36,11 @@ def images(rados: None, tmp_path_factory: pytest.TempPathFactory) -> str:
     return "s3://plates/plate.zarr"
 
 
-def prepare(folder: Path, url: str, results: str, endpoint: str = rgw.ENDPOINT) -> Path:
+def prepare(
+    folder: Path, url: str, results: str, endpoint: str = rgw.ENDPOINT, **more: str
+) -> Path:
     folder.mkdir()
-    stores = json.dumps({"s3://": {"endpoint": endpoint}})
+    stores = json.dumps({"s3://": {"endpoint": endpoint, **more}})
     (folder / "config.yaml").write_text(f"{CONFIG}results: {results}\nstores: {stores}\n")
     (folder / "sheet.tsv").write_text(f"dataset\turl\nplate\t{url}\n")
     return folder
@@ -91,6 +93,16 @@ def test_the_same_bytes_on_a_store_as_in_a_folder(here: dict[str, str], there: P
     assert not list(local.rglob("labels.ome.zarr")), "pixels pass through no copy"
     texts = [p for p in there.rglob("*") if p.is_file()]
     assert not [p for p in texts if rgw.KEYS[1].encode() in p.read_bytes()], "no secret anywhere"
+
+
+def test_the_same_over_tls_with_a_private_ca(
+    images: str, here: dict[str, str], there: Path, tmp_path: Path
+) -> None:
+    """What clients send besides over TLS, this RadosGW refuses unless they are told not to."""
+    ca = str(rgw.root() / "tls/ca.pem")
+    done = run(prepare(tmp_path / "run", images, "s3://results/tls", rgw.TLS_ENDPOINT, ca=ca))
+    assert done.returncode == 0, done.stderr
+    assert stored("results", "tls/plate/") == here
 
 
 def test_whoever_goes_on_elsewhere_finds_nothing_left_to_do(
