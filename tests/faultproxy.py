@@ -7,7 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from webserver import serving
 
 XML = '<?xml version="1.0"?><Error><Code>{}</Code><Message>injected</Message></Error>'
 PAGE = b"<html><body>gateway</body></html>"
@@ -131,18 +133,8 @@ def proxied(host: str, port: int) -> Iterator[Proxy]:
     for method in ("GET", "HEAD", "PUT", "POST", "DELETE"):
         setattr(Handler, f"do_{method}", Handler.do)
 
-    class Patient(ThreadingHTTPServer):
-        request_queue_size = 128
-        daemon_threads = True
-
-    server = Patient(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Handler) as state.url:
+        try:
+            yield state
+        finally:
+            state.over.set()

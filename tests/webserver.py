@@ -59,15 +59,23 @@ def serve(folder: Path) -> Iterator[Server]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
+    with serving(Handler) as state.url:
+        yield state
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Run a server on loopback; its address."""
+
     class Patient(ThreadingHTTPServer):
         request_queue_size = 128
+        daemon_threads = True
 
-    server = Patient(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
+    server = Patient(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield state
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

@@ -20,7 +20,7 @@ from pydantic import (
 
 from voxelmill.choice import AnyFeature, AnyMetric, AnySegmenter, tagged
 from voxelmill.execution import Batches, Blocks, Compute, Model
-from voxelmill.storeoptions import Prefix, StoreOptions
+from voxelmill.storeoptions import Prefix, StoreOptions, is_url
 
 MIRROR = ".snakemake/storage/results"
 """Where Snakemake keeps copies of what it stores under the tag ``results``."""
@@ -233,7 +233,7 @@ class Config(Settings):
     @field_validator("results")
     @classmethod
     def _writable(cls, value: str) -> str:
-        if "://" in value and not re.fullmatch(r"s3://[^/@?#]{3,}/[^@?#]*[^/@?#]", value):
+        if is_url(value) and not re.fullmatch(r"s3://[^/@?#]{3,}/[^@?#]*[^/@?#]", value):
             raise ValueError("allowed: a folder, or s3://bucket/prefix")
         return value
 
@@ -248,7 +248,7 @@ class Config(Settings):
     @property
     def store(self) -> str:
         """Address of the results on an object store; empty if they go to a folder."""
-        return self.results if "://" in self.results else ""
+        return self.results if is_url(self.results) else ""
 
     @property
     def folder(self) -> Path:

@@ -7,7 +7,6 @@ it, what has changed is put. Pixels, and what jobs make, never pass here.
 
 from collections.abc import Iterator
 from functools import partial
-from hashlib import md5
 from pathlib import Path
 
 from voxelmill.config import Config
@@ -15,6 +14,7 @@ from voxelmill.layout import batch_table, manifest
 from voxelmill.ledger import write_bytes
 from voxelmill.plugin import StoreUnavailable
 from voxelmill.store.objects import objects_at
+from voxelmill.store.place import etag
 from voxelmill.store.remote import side_by_side
 from voxelmill.store.s3 import S3Objects, Stored
 
@@ -46,7 +46,7 @@ def push(config: Config) -> None:
     for path in (*batches, manifest(folder), batch_table(folder)):
         key = path.relative_to(folder).as_posix()
         content = path.read_bytes()
-        if key not in there or there[key].etag != _etag(content):
+        if key not in there or there[key].etag != etag(content):
             objects.put(key, content)
     kept = {path.relative_to(folder).as_posix() for path in batches}
     for key in there:
@@ -83,13 +83,9 @@ def _copies(folder: Path) -> Iterator[Path]:
 def _fetch(objects: S3Objects, folder: Path, item: tuple[str, Stored]) -> None:
     key, stored = item
     path = folder / key
-    if path.is_file() and _etag(path.read_bytes()) == stored.etag:
+    if path.is_file() and etag(path.read_bytes()) == stored.etag:
         return
     content = objects.get(key)
     if content is None:
         raise StoreUnavailable(f"{key}: gone while it was fetched. Run it again")
     write_bytes(path, content)
-
-
-def _etag(content: bytes) -> str:
-    return md5(content, usedforsecurity=False).hexdigest()

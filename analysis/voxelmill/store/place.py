@@ -112,4 +112,9 @@ def facts(found: Mapping[str, Stored]) -> Facts:
 
 
 def _as_stored(content: bytes) -> Stored:
-    return Stored(len(content), md5(content, usedforsecurity=False).hexdigest())
+    return Stored(len(content), etag(content))
+
+
+def etag(content: bytes) -> str:
+    """ETag of an object that was put in one piece: its MD5."""
+    return md5(content, usedforsecurity=False).hexdigest()
