@@ -58,12 +58,17 @@ test-slurm test-rgw: test-%: $(READY)
 
 # The lock names no index: hashes make any mirror serve the same files. Add UPGRADE=--upgrade for
 # newer versions. 3.11.4 only steers the resolver: it reads "> 3.11" as "not 3.11".
-lock: build/uv/bin/uv  ## resolve pyproject.toml into requirements.lock
+lock: build/uv/bin/uv  ## resolve pyproject.toml into requirements.lock and that of the container
 	printf 'hatchling\neditables\nsetuptools\nwheel\n' | build/uv/bin/uv pip compile \
 	pyproject.toml - --universal --python-version 3.11.4 --fork-strategy fewest \
-	--extra bench --extra dev --extra s3 --extra slurm --extra hyperqueue \
+	--extra bench --extra dev --extra s3 --extra slurm --extra kubernetes --extra hyperqueue \
 	--generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command 'make lock' --quiet $(UPGRADE) --output-file requirements.lock
+	printf 'hatchling\nsetuptools\nwheel\n' | build/uv/bin/uv pip compile \
+	pyproject.toml - --universal --python-version 3.11.4 --fork-strategy fewest \
+	--extra s3 --extra kubernetes --constraint requirements.lock \
+	--generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command 'make lock' --quiet --output-file requirements-container.lock
 
 browser:
 	@command -v chromedriver >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \

@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks import real
 from benchmarks.timing import Row, table
-from voxelmill.calibration import usable_cores
+from voxelmill.cores import usable_cores
 from voxelmill.steps.busy import Clock
 from voxelmill.steps.demo import write_demo_plate
 

@@ -83,11 +83,6 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return next(names, "") or platform.processor() or platform.machine() or "unknown"
 
 
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def calibration_path(site: str | None) -> Path:
     """File in which the calibration of a site, or of this machine, is kept.
 

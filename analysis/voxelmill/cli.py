@@ -34,10 +34,10 @@ def run_command(
     context: typer.Context,
     config: ConfigFile,
     profile: Annotated[
-        str | None, typer.Option(help="Snakemake profile: local, slurm, or a folder.")
+        str | None, typer.Option(help="Snakemake profile: local, slurm, kubernetes, or a folder.")
     ] = None,
     site: Annotated[
-        str | None, typer.Option(help="Cluster: roihu, lumi, or a partition file (YAML).")
+        str | None, typer.Option(help="Cluster: roihu, lumi, rahti, or a partition file (YAML).")
     ] = None,
     account: Annotated[str | None, typer.Option(help="Account that jobs are billed to.")] = None,
     cores: Annotated[int | None, typer.Option(min=1, help="Cores to use on this machine.")] = None,

@@ -218,7 +218,12 @@ class Config(Settings):
         "`s3://bucket`); keys come from the environment, never from here.",
     )
     site: str | None = Field(
-        default=None, description="Partition file: a name in profiles/slurm, or a path."
+        default=None, description="Partition file: a name such as roihu or rahti, or a path."
+    )
+    container: str | None = Field(
+        default=None,
+        description="Image that steps run in with `--software-deployment-method apptainer`: a .sif "
+        "file, or docker://…",
     )
     blocks: Blocks = Blocks()
     batches: Batches = Batches()
@@ -241,8 +246,15 @@ class Config(Settings):
     def _one_place_for_labels(self) -> Self:
         if self.store and self.labels == "zip":
             raise ValueError("labels: zip saves files of a folder; a store takes `labels: folder`")
-        if self.store and self.compute.kind != "local":
-            raise ValueError("compute: results on a store are computed with `kind: local`")
+        if self.store and self.compute.kind not in ("local", "kubernetes"):
+            raise ValueError(
+                "compute: results on a store are computed with `kind: local` or `kubernetes`"
+            )
+        if not self.store and self.compute.kind == "kubernetes":
+            raise ValueError(
+                "compute: {kind: kubernetes} needs results: s3://bucket/prefix, since pods share "
+                "no folder"
+            )
         return self
 
     @property

@@ -55,14 +55,35 @@ class SlurmWorkers(Model):
     )
     extra: tuple[str, ...] = Field(default=(), description="More options for sbatch.")
 
+    @property
+    def all_cores(self) -> int:
+        """Cores of all jobs together."""
+        return self.jobs * self.cores
+
+
+class KubernetesWorkers(Model):
+    """Dask workers as Jobs of Kubernetes, for an image that outgrows a pod."""
+
+    pods: int = Field(ge=1, description="Pods of workers; lost ones are replaced.")
+    cores: int = Field(ge=1, description="Cores of a pod: blocks worked on at once there.")
+    memory_gib: float = Field(gt=0, description="GiB of a pod.")
+
+    @property
+    def all_cores(self) -> int:
+        """Cores of all pods together."""
+        return self.pods * self.cores
+
 
 class Compute(Model):
     """Where blocks run."""
 
-    kind: Literal["local", "address", "slurm"] = "local"
+    kind: Literal["local", "address", "slurm", "kubernetes"] = "local"
     processes: bool = Field(default=False, description="local: worker processes, not threads.")
     address: str | None = Field(default=None, description="address: of a Dask scheduler.")
     slurm: SlurmWorkers | None = Field(default=None, description="slurm: jobs of workers.")
+    kubernetes: KubernetesWorkers | None = Field(
+        default=None, description="kubernetes: pods of workers."
+    )
     memory_gib: float | None = Field(
         default=None,
         gt=0,
@@ -70,9 +91,15 @@ class Compute(Model):
     )
 
     @model_validator(mode="after")
-    def _address_given(self) -> Self:
+    def _given_where_it_belongs(self) -> Self:
         if (self.kind == "address") != (self.address is not None):
             raise ValueError("`address` belongs to `kind: address`, and is needed there")
-        if (self.kind == "slurm") != (self.slurm is not None):
-            raise ValueError("`slurm` belongs to `kind: slurm`, and is needed there")
+        for kind, given in (("slurm", self.slurm), ("kubernetes", self.kubernetes)):
+            if (self.kind == kind) != (given is not None):
+                raise ValueError(f"`{kind}` belongs to `kind: {kind}`, and is needed there")
         return self
+
+    @property
+    def elsewhere(self) -> SlurmWorkers | KubernetesWorkers | None:
+        """Workers on other nodes, which the driver of a large image asks for."""
+        return self.slurm or self.kubernetes

@@ -5,7 +5,6 @@ In: measured blocks of one object set, ``objects``, and their scratch files. Out
 
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from voxelmill.measurement import MeasureTask
 from voxelmill.overframe import over_frame
 from voxelmill.plugin import Array
 from voxelmill.scratch import load_all
+from voxelmill.store.place import place_at
 
 
 def join(tasks: Sequence[MeasureTask], columns: Sequence[str]) -> dict[str, Array]:
@@ -40,7 +40,7 @@ def join(tasks: Sequence[MeasureTask], columns: Sequence[str]) -> dict[str, Arra
         here = list(found)
         late = over_frame(here, "objects", here[0].features, here[0].channels)
         for task in here:
-            part = {key.split("/", 1)[1]: v for key, v in load_all(Path(task.file)).items()}
+            part = {key.split("/", 1)[1]: v for key, v in load_all(place_at(task.file)).items()}
             ids = part["ObjectNumber"]
             parts.append({"Timepoint": np.full(len(ids), t), **part, **late.of(ids)})
     if not parts:

@@ -5,7 +5,9 @@ with another first line is of another run and is started anew. What a killed pro
 left after the last whole line is cut off. One process at a time holds the folder.
 
 Scratch files may lie elsewhere, on a disk of this node. Then the first line also has a mark that
-lies beside them: a ledger whose files are not here, on another node or cleared away, is void.
+lies beside them: a ledger whose files are not here, on another node or cleared away, is void. Or
+they lie on an object store, for workers that share no disk: there the ledger is copied every few
+seconds, since the machine that writes it may be gone for good (`Copy`).
 """
 
 import json
@@ -23,11 +25,14 @@ from typing import Any, Self
 from voxelmill.disk import full, is_full, room
 from voxelmill.lockfile import Held, LockFile
 from voxelmill.plugin import OutputExists
+from voxelmill.store.place import Place, StorePath, remove
 
 SYNC_S = 0.05
 """Longest time between two fsyncs while lines come in: so much may be lost when power fails."""
 PATIENCE_S = 10.0
 """How long to wait for the process of a run that was killed a moment ago."""
+COPY_S = 10.0
+"""Time between two copies of a ledger to a store."""
 MARK = ".mark"
 """File beside scratch files that lie apart from their ledger."""
 
@@ -90,7 +95,7 @@ class Ledger:
         *,
         kept: bool = True,
         patience_s: float = PATIENCE_S,
-        scratch: Callable[[], Path | None] = lambda: None,
+        scratch: Callable[[], Place | None] = lambda: None,
     ) -> None:
         self.folder = folder
         self.path = folder / "ledger.jsonl"
@@ -103,9 +108,13 @@ class Ledger:
                     f"{folder}: {holder} works on this batch. Let it finish or end it, "
                     "then run again"
                 ) from None
-            self.scratch = scratch() or folder
-            self._apart = self.scratch != folder
+            self.scratch: Place = scratch() or folder
+            self._copy = None if isinstance(self.scratch, Path) else Copy(self.scratch, self.path)
+            self._disk = self.scratch if isinstance(self.scratch, Path) else folder
+            self._apart = self._disk != folder
             self.kept = kept and not self._apart
+            if self._copy:
+                self._copy.fetch()
             self._open({"identity": digest(identity)})
 
     def _open(self, head: dict[str, Any]) -> None:
@@ -125,17 +134,19 @@ class Ledger:
             self._append(head)
 
     def _mark(self) -> str:
-        path = self.scratch / MARK
+        path = self._disk / MARK
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def _new_mark(self) -> str:
-        self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._disk.mkdir(mode=0o700, parents=True, exist_ok=True)
         mark = uuid.uuid4().hex
-        (self.scratch / MARK).write_text(mark, encoding="utf-8")
+        (self._disk / MARK).write_text(mark, encoding="utf-8")
         return mark
 
     def _empty(self) -> None:
-        for path in {self.folder, self.scratch}:
+        if self._copy:
+            remove(self._copy.place)
+        for path in {self.folder, self._disk}:
             for entry in path.iterdir() if path.exists() else ():
                 if entry.is_dir() and not entry.is_symlink():
                     shutil.rmtree(entry)
@@ -165,10 +176,14 @@ class Ledger:
         """Wait until all that was added is on the disk."""
         os.fsync(self._file)
         self._synced = time.monotonic()
+        if self._copy:
+            self._copy.put()
 
     def close(self) -> None:
         """Keep the ledger for the next run."""
         if self._file >= 0:
+            if self._copy and self.done:
+                self._copy.put(now=True)
             os.close(self._file)
             self._file = -1
             self._lock.release()
@@ -177,7 +192,8 @@ class Ledger:
         """Remove ledger and scratch: the step is finished and its record is written."""
         self._empty()
         if self._apart:
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            shutil.rmtree(self._disk, ignore_errors=True)
+        self.done = {}
         self.close()
         # It is not empty where another process, which has waited, holds it by now.
         with suppress(OSError):
@@ -193,10 +209,39 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         if error is not None and self._apart:
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            shutil.rmtree(self._disk, ignore_errors=True)
         self.close()
         if error is not None and is_full(error) and isinstance(error, OSError):
             raise full(error.filename or self.folder, error, kept=self.kept) from error
+
+
+class Copy:
+    """Copy of a ledger on the store that has its scratch files.
+
+    Parameters
+    ----------
+    place : StorePath
+        Folder of the scratch files.
+    path : Path
+        The ledger.
+    """
+
+    def __init__(self, place: StorePath, path: Path) -> None:
+        self.place = place
+        self._object, self._path = place / path.name, path
+        self._time = 0.0
+
+    def fetch(self) -> None:
+        """Write the ledger as the copy says, unless there is one."""
+        if not self._path.exists():
+            content = self._object.objects.get(self._object.key)
+            write_bytes(self._path, content or b"")
+
+    def put(self, *, now: bool = False) -> None:
+        """Renew the copy, where it is old or has to be true `now`."""
+        if now or time.monotonic() - self._time >= COPY_S:
+            self._object.objects.put(self._object.key, self._path.read_bytes())
+            self._time = time.monotonic()
 
 
 def read_lines(path: Path) -> tuple[list[Any], int]:

@@ -18,6 +18,13 @@ CHOSEN = "VOXELMILL_SCRATCH"
 OF_A_JOB = ("SLURM_TMPDIR", "TMPDIR")
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 MIB = 2**20
+VOXEL = {"segment": 0.5, "measure": 2.0}
+"""Bytes of scratch files a voxel and object set, about ten times what plates of cells were seen to
+take; a step that is not here leaves none."""
+STAGED_VOXEL = 0.5
+"""Bytes of staged labels, likewise."""
+LEAST = 1 << 26
+"""Bytes that must be free in any case."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,24 @@ class Place:
 
     folder: Path | None
     note: str = ""
+
+
+def scratch_bytes(step: str, voxels: int, sets: int, *, zipped: bool) -> int:
+    """Bytes that a step's scratch files may take, for so many voxels of one channel.
+
+    Parameters
+    ----------
+    step : str
+    voxels : int
+    sets : int
+        Object sets.
+    zipped : bool
+        Labels are staged among the scratch files.
+    """
+    if step not in VOXEL:
+        return 0
+    staged = STAGED_VOXEL if step == "segment" and zipped else 0.0
+    return LEAST + int(voxels * sets * (VOXEL[step] + staged))
 
 
 def local_place(

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from voxelmill.cgroups import groups, text
+
 NONE = 2**60
 """Control groups without a limit name a number above this one, or 'max'."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -88,25 +90,7 @@ def _address_space() -> Iterator[Limit]:
 
 def _groups(root: Path) -> Iterator[Limit]:
     """Limits of the process's control group and all above it, version 1 or 2."""
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        number, controllers, path = line.split(":", 2)
-        if number == "0":
-            mounts, file = ["sys/fs/cgroup", "sys/fs/cgroup/unified"], "memory.max"
-        elif "memory" in controllers.split(","):
-            mounts, file = ["sys/fs/cgroup/memory"], "memory.limit_in_bytes"
-        else:
-            continue
-        inside = Path(path.lstrip("/"))
-        for mount in mounts:
-            # In a container the path may be that of the host: its own group is then the root.
-            for group in (inside, *inside.parents):
-                text = _text(root / mount / group / file).strip()
-                if text.isdigit() and int(text) < NONE:
-                    yield Limit(int(text), "control group (container or job)")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""
+    for folder, second in groups(root, "memory"):
+        found = text(folder / ("memory.max" if second else "memory.limit_in_bytes")).strip()
+        if found.isdigit() and int(found) < NONE:
+            yield Limit(int(found), "control group (container or job)")

@@ -6,7 +6,6 @@ of them. There is no merging arithmetic, so values do not depend on blocks.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from voxelmill.plugin import Array, Index, Labels, Pixels, Spacing
 from voxelmill.scratch import save
 from voxelmill.slots import reads_first
 from voxelmill.stages import Frame
+from voxelmill.store.place import place_at
 
 CENTRE = "centre"
 """Centroids (n, 3) in a measured block's file, where a family needs all objects of a frame."""
@@ -115,7 +115,7 @@ def measure_block(task: MeasureTask) -> int:
         image = {c: p[part] for c, p in zip(task.channels, pixels, strict=True)}
         table = _measure_set(task, owned, box, image)
         saved |= {f"{owned.name}/{column}": values for column, values in table.items()}
-    save(Path(task.file), **saved)
+    save(place_at(task.file), **saved)
     return sum(o.ids.size for o in task.owned)
 
 

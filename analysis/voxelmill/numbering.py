@@ -7,7 +7,6 @@ are never held at once: blocks are taken slab by slab, in the order in which ids
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from voxelmill.plugin import Index
 from voxelmill.scratch import load, save
 from voxelmill.stages import Task
 from voxelmill.stitch import Ints, floors, in_order, number, offsets
+from voxelmill.store.place import Place, place_at
 
 INDEX_COLUMNS = ("id", "z", "y", "x", "z0", "y0", "x0", "z1", "y1", "x1", "seam")
 """Per object: id, first voxel in raster order, bounding box, whether a seam may have cut it."""
@@ -32,7 +32,7 @@ class Objects:
     """How many of them a seam may have cut."""
     longest: Index
     """Largest extent of these along z, y, x in voxels: a halo as wide would not cut them."""
-    parts: tuple[Path, ...]
+    parts: tuple[Place, ...]
 
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
         return (load(part, "rows")[0] for part in self.parts)
@@ -81,7 +81,7 @@ def list_objects(task: Task, grid: Grid, *, numbered: bool) -> Objects:
         Ids come from `number_frame`; otherwise blocks have noted final ones.
     """
     slabs = _slabs(grid)
-    folder = Path(task.folder)
+    folder = place_at(task.folder)
     ids = [np.concatenate([_ids(task, b, numbered)[0] for b in slab]) for slab in slabs]
     least = floors(ids)
     del ids

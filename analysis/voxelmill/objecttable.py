@@ -20,6 +20,7 @@ from voxelmill.overframe import count_column, over_frame, prefix
 from voxelmill.plugin import Array
 from voxelmill.scratch import load
 from voxelmill.stitch import Ints, floors, in_order
+from voxelmill.store.place import Place, place_at
 from voxelmill.store.read import Image
 from voxelmill.tables import TableWriter
 
@@ -157,7 +158,7 @@ def _frame(
     )
     names = [f"{table.name}/{column}" for column in columns]
     mine = [t for t in tasks if any(o.name == table.name for o in t.owned)]
-    values = Values([Path(task.file) for task in mine], names)
+    values = Values([place_at(task.file) for task in mine], names)
     slabs = [list(group) for _, group in groupby(range(len(mine)), lambda i: mine[i].slab)]
     places = [
         np.concatenate([_places(mine[i], table.name, i, values) for i in slab]) for slab in slabs
@@ -182,12 +183,12 @@ class Values:
 
     Parameters
     ----------
-    files : sequence of Path
+    files : sequence of Place
     names : sequence of str
         Arrays in them, one a column.
     """
 
-    def __init__(self, files: Sequence[Path], names: Sequence[str]) -> None:
+    def __init__(self, files: Sequence[Place], names: Sequence[str]) -> None:
         self.waiting: dict[int, int] = {}
         """Rows of each file that are still to be handed out."""
         self._files, self._names = files, names

@@ -6,7 +6,6 @@ are held whole: 8 bytes an object and column.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from voxelmill.measurement import CENTRE, PARENT, MeasureTask
 from voxelmill.plugin import Array
 from voxelmill.scratch import load
 from voxelmill.stitch import Ints
+from voxelmill.store.place import place_at
 
 
 def prefix(name: str) -> str:
@@ -73,7 +73,7 @@ def over_frame(
     columns: dict[str, Array] = {}
     late = [f for f in features if set(f.frame_columns(channels)) & set(f.chosen(channels))]
     if late:
-        parts = [load(Path(task.file), f"{name}/{CENTRE}")[0] for task, _ in mine]
+        parts = [load(place_at(task.file), f"{name}/{CENTRE}")[0] for task, _ in mine]
         centres = np.concatenate([np.zeros((0, 3)), *parts])[order]
         for feature in late:
             chosen, found = feature.chosen(channels), feature.over_frame(ids, centres)
@@ -88,7 +88,7 @@ def _count(tasks: Sequence[MeasureTask], name: str, child: str, ids: Ints) -> In
     counts = np.zeros(ids.size, np.int64)
     for task in tasks:
         if any(owned.name == child for owned in task.owned):
-            (parents,) = load(Path(task.file), f"{child}/{PARENT}{name}")
+            (parents,) = load(place_at(task.file), f"{child}/{PARENT}{name}")
             parents = parents[parents > 0]
             np.add.at(counts, np.searchsorted(ids, parents), 1)
     return counts

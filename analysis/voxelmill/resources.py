@@ -1,4 +1,4 @@
-"""What a cluster is asked for on behalf of one job: cores, memory, time. Pure.
+"""What a cluster is asked for on behalf of one job: cores, memory, time, disk. Pure.
 
 In: a step, the images of its batch, settings, costs, how often it was tried. Out: whole numbers for
 Snakemake's ``resources``. A job that failed may have run out of memory or of time, and its driver
@@ -6,16 +6,19 @@ cannot tell which: each further attempt gets more of both.
 """
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, prod
 
 from voxelmill.config import Config, Settings
 from voxelmill.costs import Costs, table_columns
 from voxelmill.extent import Extent
+from voxelmill.localscratch import scratch_bytes
 from voxelmill.need import MIB, need
 from voxelmill.sizes import objects_of, values_of
 
 SNAKEMAKE_MIB = 450
 """Two Snakemake processes around a step: the batch script's and that of its `srun`."""
+SNAKEMAKE_DISK = 300
+"""MiB of what Snakemake and its storage plugin leave in the folder of a job, and of logs."""
 SPARE = 1.25
 """Memory asked for over memory predicted."""
 SLACK = 2.0
@@ -37,6 +40,8 @@ class Asked:
     mem_mb: int
     runtime: int
     """Minutes."""
+    disk_mb: int
+    """Of the node; only where jobs share no file system is it asked for."""
 
 
 def ask(
@@ -64,7 +69,12 @@ def ask(
     seconds = costs.seconds(step, work, config, cores)
     runtime = ceil(asked_minutes(seconds) * more)
     size = SNAKEMAKE_MIB + SPARE * memory(step, extent, images, config, cores) / MIB
-    return Asked(ceil(size * more), runtime)
+    voxels = images * prod(extent.shape) // extent.shape[1]
+    zipped = config.labels == "zip"
+    apart = config.compute.kubernetes is not None
+    scratch = 0 if apart else scratch_bytes(step, voxels, len(config.objects), zipped=zipped)
+    disk = SNAKEMAKE_DISK + (scratch + tables(extent, images, config)) / MIB
+    return Asked(ceil(size * more), runtime, ceil(disk))
 
 
 def asked_minutes(seconds: float) -> float:
@@ -79,7 +89,7 @@ def memory(step: str, extent: Extent, images: int, config: Config, cores: int) -
     if step == "report":
         return PAGE
     found = need(extent, config, config.blocks, config.compute, cores, step)
-    return found.driver if config.compute.slurm is not None else found.total
+    return found.driver if config.compute.elsewhere is not None else found.total
 
 
 def tables(extent: Extent, images: int, config: Settings) -> float:

@@ -1,8 +1,9 @@
 """A site: what a cluster gives and what it allows, as its partition file says.
 
-In: the name of a file in ``profiles/slurm`` or a path. Out: `Site`. One YAML file serves two
-readers: Snakemake's SLURM plugin reads ``partitions``, voxelmill reads ``site`` (and the limits of
-the partitions, to refuse what no partition takes). Pure data; the only file that is read here.
+In: the name of a file in ``profiles/slurm`` or ``profiles/kubernetes``, or a path. Out: `Site`. One
+YAML file serves two readers: Snakemake's SLURM plugin reads ``partitions``, voxelmill reads
+``site`` (and the limits of the partitions, to refuse what no partition takes; a pod of Kubernetes
+is one partition). Pure data; the only file that is read here.
 """
 
 from pathlib import Path
@@ -64,20 +65,20 @@ class SiteFile(Model):
 
 
 def site_path(name: str) -> Path:
-    """File of a site: a path that ends in ``.yaml``, or the name of one in ``profiles/slurm``.
+    """File of a site: a path that ends in ``.yaml``, or the name of one among the profiles.
 
     Raises
     ------
     BadConfig
         There is none; the text names those there are.
     """
-    path = (
-        Path(name) if name.endswith((".yaml", ".yml")) else home("profiles") / f"slurm/{name}.yaml"
-    )
-    if not path.is_file():
-        known = sorted(f.stem for f in (home("profiles") / "slurm").glob("*.yaml"))
-        names = ", ".join(n for n in known if n != "config")
-        raise BadConfig(f"site: no file {path}; allowed: {names}, or the path of a partition file")
+    found = {p.stem: p for p in home("profiles").glob("*/*.yaml") if p.stem != "config"}
+    path = Path(name) if name.endswith((".yaml", ".yml")) else found.get(name)
+    if path is None or not path.is_file():
+        raise BadConfig(
+            f"site: no file {path or f'{name}.yaml'}; allowed: {', '.join(sorted(found))}, or the "
+            "path of a partition file"
+        )
     return path
 
 

@@ -14,7 +14,6 @@ its own file atomically, and returns a small JSON value for the ledger.
 
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,7 @@ from voxelmill.scratch import load, save
 from voxelmill.segmenters import Segmenter
 from voxelmill.slots import reads_first
 from voxelmill.stitch import Ints, disputed, pair, touching
+from voxelmill.store.place import Place, place_at
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Task:
     grid: Grid
     folder: str
 
-    def file(self, index: Index, what: str) -> Path:
+    def file(self, index: Index, what: str) -> Place:
         """Scratch file of one block or shard."""
-        return Path(self.folder) / f"{'_'.join(map(str, index))}.{what}"
+        return place_at(self.folder) / f"{'_'.join(map(str, index))}.{what}"
 
 
 @reads_first

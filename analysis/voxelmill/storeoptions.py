@@ -14,6 +14,14 @@ from typing import Annotated, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 VARIABLE = "VOXELMILL_STORES"
+PASSED = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL",
+    "AWS_REGION",
+)
+"""What jobs get of this process's environment, if it has it, where they do not inherit it."""
 Prefix: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(s3|https?)://[^@?#]*$")]
 """Start of addresses: a kind of store, a bucket, a part of one."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from clusters import rgw, slurmctl
+from clusters import kubectl, rgw, slurmctl
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +32,22 @@ def rados() -> Iterator[None]:
     yield
     rgw.down()
     assert slurmctl.left_running(rgw.DAEMONS) == []
+
+
+@pytest.fixture(scope="session")
+def kubernetes() -> Iterator[None]:
+    """A Kubernetes of one node, with a namespace like a Rahti project; nothing is left afterwards.
+
+    With VOXELMILL_KEEP_CLUSTERS=1 one that runs already is used, and left running.
+    """
+    if reason := kubectl.missing():
+        pytest.skip(reason)
+    kubectl.up()
+    yield
+    if os.environ.get("VOXELMILL_KEEP_CLUSTERS") != "1":
+        kubectl.down()
+        assert slurmctl.left_running(kubectl.DAEMONS) == []
+        assert kubectl.left() == []
 
 
 @pytest.fixture

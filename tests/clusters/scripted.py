@@ -1,8 +1,9 @@
 """A segmenter that fails as a script says and counts how often it is started, and a slow one.
 
 They are installed as a package of a third party: a folder on PYTHONPATH. The script is a folder
-named by VOXELMILL_SCRIPT: ``<batch>.fault`` says what the first execution for a batch does; every
-execution adds a line "process node" to ``<batch>.starts``.
+named by VOXELMILL_SCRIPT: ``<batch>.fault`` says what the first execution for a batch does (exit,
+sleep, eat: take all memory); every execution adds a line "process node" to ``<batch>.starts``. For
+pods, which share no folder, it is a prefix in a bucket, with an object for each execution.
 """
 
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 
 CODE = '''
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -53,17 +55,39 @@ def act(done=[]):
         return
     done.append(True)
     batch = next((Path(a).stem for a in sys.argv if "/batches/" in a), "unknown")
-    starts = Path(script, batch + ".starts")
-    with starts.open("a") as file:
-        file.write(f"{os.getpid()} {os.environ.get('SLURMD_NODENAME', 'here')}\\n")
-    fault = Path(script, batch + ".fault")
-    if len(starts.read_text().splitlines()) > 1 or not fault.exists():
-        return
-    if fault.read_text() == "exit":
+    who = f"{os.getpid()} {os.environ.get('SLURMD_NODENAME', socket.gethostname())}\\n"
+    read = on_store if "://" in script else in_folder
+    fault = read(script, batch, who)
+    if fault == "exit":
         sys.stderr.write("the script says so\\n")
         sys.stderr.flush()
         os._exit(3)
-    time.sleep(3600)
+    eaten = []
+    while fault == "eat":
+        eaten.append(np.ones(1 << 24))
+    if fault:
+        time.sleep(3600)
+
+
+def in_folder(script, batch, who):
+    starts = Path(script, batch + ".starts")
+    with starts.open("a") as file:
+        file.write(who)
+    fault = Path(script, batch + ".fault")
+    first = len(starts.read_text().splitlines()) == 1
+    return fault.read_text() if first and fault.exists() else ""
+
+
+def on_store(script, batch, who):
+    from voxelmill.store.place import listing, place_at
+
+    place = place_at(script)
+    starts = place / (batch + ".starts")
+    one = starts / str(time.time_ns())
+    one.objects.put(one.key, who.encode())
+    fault = place / (batch + ".fault")
+    first = len(listing(starts)) == 1
+    return (fault.objects.get(fault.key) or b"").decode() if first else ""
 '''
 
 

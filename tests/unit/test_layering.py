@@ -27,6 +27,7 @@ ONLY = {
     "dask": ("run",),
     "distributed": ("run",),
     "dask_jobqueue": ("run",),
+    "kubernetes": ("kubeapi",),
     "zarr": ("store",),
     "obstore": ("store",),
     "pyarrow": ("tables",),
@@ -34,7 +35,7 @@ ONLY = {
     "snakemake": (),
 }
 LAZY = (  # heavy: imported inside functions
-    "numba", "torch", "cellpose", "bioimageio", "onnx", "onnxruntime", "matplotlib",
+    "numba", "torch", "cellpose", "bioimageio", "onnx", "onnxruntime", "matplotlib", "kubernetes",
 )  # fmt: skip
 PLUGIN_SEES = ("plugin", "kernels")  # and its own contract: the __init__ and _shared parts
 

@@ -256,7 +256,7 @@ def test_a_site_s_limits_are_refused_with_exit_code_2(tmp_path: Path) -> None:
     wrong = [sys.executable, "-m", "voxelmill", "plan", "config.yaml", "--site", "nowhere"]
     done = subprocess.run(wrong, cwd=tmp_path, check=False, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "allowed: lumi, roihu" in done.stderr
+    assert "allowed: lumi, rahti, roihu" in done.stderr
 
 
 def test_planning_for_a_site_leaves_the_results_alone(

@@ -57,7 +57,7 @@ class Place:
 
     def listed(self) -> dict[str, tuple[str, ...]]:
         """Batches as a job sees them."""
-        found = listed(self.config(), self.folder / "c.yaml")
+        found = listed(self.config())
         return {dataset: tuple(batches) for dataset, batches in found.items()}
 
     def files(self) -> dict[str, tuple[bytes, int]]:

@@ -15,7 +15,7 @@ rule aggregate:
         images=kept("{dataset}/images.parquet"),
         wells=kept("{dataset}/wells.parquet"),
     log:
-        f"{LOGS}/aggregate.log",
+        logged(f"{LOGS}/aggregate.log"),
     conda:
         "../envs/voxelmill.yaml"
     resources:
@@ -36,7 +36,7 @@ rule check:
     output:
         kept(RUN.verdict.name),
     log:
-        f"{RUN.config.folder}/check.log",
+        logged("check.log"),
     conda:
         "../envs/voxelmill.yaml"
     params:

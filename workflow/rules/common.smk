@@ -7,7 +7,10 @@ from snakemake.exceptions import WorkflowError
 from voxelmill.plugin import VoxelmillError
 from voxelmill.steps.jobs import Jobs
 from voxelmill.steps.prepare import prepare
+from voxelmill.storeoptions import PASSED
 
+# Jobs in pods share no files with this process: what they leave lies on the store, logs as well.
+APART = workflow.storage_settings.default_storage_provider is not None
 CONFIG_FILE = os.path.relpath(next(iter(workflow.configfiles), "no --configfile given"))
 
 # Scanning happens here, in Snakemake's main process; jobs on other machines only list its result.
@@ -22,8 +25,15 @@ EXPORTS = "".join(f"export {n}={shlex.quote(v)}; " for n, v in RUN.exports.items
 EXPORTS = EXPORTS.replace("{", "{{").replace("}", "}}")
 shell.prefix(f'{EXPORTS}PATH="$PATH:{os.path.dirname(sys.executable)}"; ')
 
-JOBS = Jobs(RUN)
-LOGS = f"{RUN.config.folder}/{{dataset}}/logs"
+if RUN.container:
+
+    container: RUN.container
+
+
+JOBS = Jobs(RUN, inside=APART and workflow.remote_exec)
+
+if APART:
+    workflow.register_envvars(*(name for name in PASSED if os.environ.get(name)))
 
 if RUN.config.store:
     os.environ.update(RUN.ambient)
@@ -36,15 +46,21 @@ if RUN.config.store:
         keep_local=True,
 
 
-def kept(pattern):
-    """A file of the results, on the object store if they go to one."""
+def kept(pattern, retrieve=True):
+    """A file of the results, on the object store if they go to one; there it may stay."""
     if RUN.config.store:
-        return storage.results(f"{RUN.config.store}/{pattern}")
+        return storage.results(f"{RUN.config.store}/{pattern}", retrieve=retrieve)
     return f"{RUN.config.folder}/{pattern}"
+
+
+def logged(pattern):
+    """A log: on the store where jobs share no files, else in the folder of the results."""
+    return kept(pattern) if APART else f"{RUN.config.folder}/{pattern}"
 
 
 BATCH = "{dataset}/batches/{batch}.json"
 RECORDS = "{dataset}/records"
+LOGS = "{dataset}/logs"
 INDEX = "{dataset}/index/{batch}.parquet"
 TABLES = [f"{{dataset}}/objects/{s}/{{batch}}.parquet" for s in RUN.objects]
 
@@ -71,8 +87,9 @@ def read_too(*patterns):
 
 
 def plate_map(wildcards):
-    """Input function: the dataset's plate map, if it has one."""
-    return RUN.plate_maps.get(wildcards.dataset, [])
+    """Input function: the dataset's plate map, if it has one; never on the store."""
+    path = RUN.plate_maps.get(wildcards.dataset)
+    return local(path) if path else []
 
 
 def plate_map_option(wildcards):
@@ -92,21 +109,26 @@ def cores(step):
     return threads
 
 
+def asked(what, step):
+    """Resource function: what a job of `step` is given of memory, time or disk."""
+
+    def amount(wildcards, attempt):
+        found = JOBS.ask(step, wildcards.dataset, wildcards.get("batch"), attempt)
+        return getattr(found, what)
+
+    return amount
+
+
 def memory(step):
     """Resource function: MB that a job of `step` needs, more with every attempt."""
-
-    def mem_mb(wildcards, attempt):
-        return JOBS.ask(step, wildcards.dataset, wildcards.get("batch"), attempt).mem_mb
-
-    return mem_mb
+    return asked("mem_mb", step)
 
 
 def minutes(step):
     """Resource function: minutes that a job of `step` may take, more with every attempt."""
+    return asked("runtime", step)
 
-    def runtime(wildcards, attempt):
-        return JOBS.ask(
-            step, wildcards.dataset, wildcards.get("batch"), attempt
-        ).runtime
 
-    return runtime
+def disk(step):
+    """Resource function: MB that a job of `step` leaves on the disk of its node."""
+    return asked("disk_mb", step)

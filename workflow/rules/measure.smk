@@ -7,13 +7,14 @@ rule measure:
         record=kept(f"{RECORDS}/measure/{{batch}}.json"),
         tables=[kept(path) for path in TABLES],
     log:
-        f"{LOGS}/measure/{{batch}}.log",
+        logged(f"{LOGS}/measure/{{batch}}.log"),
     conda:
         "../envs/voxelmill.yaml"
     threads: cores("measure")
     resources:
         mem_mb=memory("measure"),
         runtime=minutes("measure"),
+        disk_mb=disk("measure"),
     params:
         settings=RUN.settings("measure"),
         run=RUN.execution,

@@ -5,13 +5,14 @@ rule qc:
         record=kept(f"{RECORDS}/qc/{{batch}}.json"),
         table=kept("{dataset}/qc/{batch}.parquet"),
     log:
-        f"{LOGS}/qc/{{batch}}.log",
+        logged(f"{LOGS}/qc/{{batch}}.log"),
     conda:
         "../envs/voxelmill.yaml"
     threads: cores("qc")
     resources:
         mem_mb=memory("qc"),
         runtime=minutes("qc"),
+        disk_mb=disk("qc"),
     params:
         settings=RUN.settings("qc"),
         run=RUN.execution,

@@ -14,7 +14,7 @@ rule report:
         record=kept(f"{RECORDS}/report.json"),
         page=kept("{dataset}/report.html"),
     log:
-        f"{LOGS}/report.log",
+        logged(f"{LOGS}/report.log"),
     conda:
         "../envs/voxelmill.yaml"
     resources:

@@ -5,13 +5,14 @@ rule segment:
         record=kept(f"{RECORDS}/segment/{{batch}}.json"),
         index=kept(INDEX),
     log:
-        f"{LOGS}/segment/{{batch}}.log",
+        logged(f"{LOGS}/segment/{{batch}}.log"),
     conda:
         f"../envs/{RUN.environment}"
     threads: cores("segment")
     resources:
         mem_mb=memory("segment"),
         runtime=minutes("segment"),
+        disk_mb=disk("segment"),
     params:
         settings=RUN.settings("segment"),
         run=RUN.execution,

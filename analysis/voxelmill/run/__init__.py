@@ -79,7 +79,6 @@ class Pool:
         """
         known = ledger.done if ledger else {}
         done = {key: Outcome(known[key]) for key in tasks if key in known}
-        left = len(tasks) - len(done)
         with self._progress.stage(title, len(tasks), len(done)) as advance:
 
             def note(key: str, outcome: Outcome) -> None:
@@ -88,15 +87,18 @@ class Pool:
                     ledger.add(key, outcome.value)
                 advance()
 
-            stage = Stage(self._crew, function, note)
-            items = ((key, tasks[key]) for key in tasks if key not in known)
             kept = bool(ledger and ledger.kept)
-            try:
-                stage.run(items, left, least)
-            except CrewLostError as error:
-                raise BlocksFailed(
-                    f"{title}: the Dask cluster is gone ({error}). {_next(kept)}"
-                ) from error
+            while True:
+                stage = Stage(self._crew, function, note)
+                undone = [key for key in tasks if key not in done]
+                try:
+                    stage.run(((key, tasks[key]) for key in undone), len(undone), least)
+                    break
+                except CrewLostError as error:
+                    if not self._crew.renew():
+                        raise BlocksFailed(
+                            f"{title}: the Dask cluster is gone ({error}). {_next(kept)}"
+                        ) from error
         if ledger:
             ledger.sync()
         if stage.failed:

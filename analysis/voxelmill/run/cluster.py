@@ -80,6 +80,10 @@ class Workers:
                     self.client.wait_for_workers(self.workers, timeout=RESTART_S)
                 self.revive()
 
+    def renew(self) -> bool:
+        """A scheduler that is gone is not ours, or was in this process."""
+        return False
+
     def revive(self) -> None:
         """Start anew what Dask has given up; does nothing as long as it has not."""
         if self.cluster:

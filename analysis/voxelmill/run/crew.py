@@ -45,6 +45,9 @@ class Crew(Protocol):
     def revive(self) -> None:
         """Start anew workers that are gone for good; does nothing as long as there are none."""
 
+    def renew(self) -> bool:
+        """Start all anew, scheduler too, after `CrewLostError`; whether that was done."""
+
 
 class Threads:
     """Threads of this process.
@@ -76,6 +79,10 @@ class Threads:
 
     def revive(self) -> None:
         """Threads die with their process only."""
+
+    def renew(self) -> bool:
+        """Threads die with their process only."""
+        return False
 
 
 def on_core(chunk: Chunk, cores: int) -> Done:

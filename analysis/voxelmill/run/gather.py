@@ -2,7 +2,8 @@
 
 Threads need no cluster. Dask's, in one process, costs some 10 ms a task and seconds of imports; its
 event loops also take the interpreter's lock from the tasks. So Dask comes in where it is needed:
-for worker processes, for the client of the user's session, and for a scheduler at an address.
+for worker processes, for workers on other nodes (SLURM, Kubernetes), for the client of the user's
+session, and for a scheduler at an address.
 """
 
 import sys
@@ -29,6 +30,12 @@ def gather(
         from voxelmill.run.slurm import jobs
 
         with jobs(compute.slurm, logs, ahead=ahead) as crew:
+            yield crew
+        return
+    if compute.kubernetes is not None:
+        from voxelmill.run.kubernetes import pods
+
+        with pods(compute.kubernetes, ahead=ahead) as crew:
             yield crew
         return
     if compute.address is not None or compute.processes or in_session():

@@ -16,12 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxelmill.calibration import (
-    Calibration,
-    calibration_path,
-    save_calibration,
-    usable_cores,
-)
+from voxelmill.calibration import Calibration, calibration_path, save_calibration
+from voxelmill.cores import usable_cores
 from voxelmill.costs import plugin_key
 from voxelmill.disk import room
 from voxelmill.ledger import write_json

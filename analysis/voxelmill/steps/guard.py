@@ -3,7 +3,8 @@
 Snakemake's plugin counts on being told how every job ended. A job of which the cluster has
 forgotten everything, or which ended in a state that it does not know, is waited for for ever. So
 a Snakemake without any job in the queue, without a process of its own and without a word in its
-log for `IDLE_S` is killed; what it has finished stays, and the next one goes on.
+log for `IDLE_S` is killed; what it has finished stays, and the next one goes on. So is one whose
+jobs can never start; then the run is over.
 """
 
 import os
@@ -23,6 +24,10 @@ VARIABLE = "VOXELMILL_IDLE_S"
 """Environment variable with another time."""
 
 
+class Hopeless(VoxelmillError):  # noqa: N818 - as its like in `plugin`
+    """Whoever runs it again will find the same."""
+
+
 class Guard:
     """What the watching thread has found.
 
@@ -31,7 +36,7 @@ class Guard:
     jobs : callable
         Ids of the cluster's jobs of this run.
     mend : callable
-        Called at every look: ends jobs that will never start.
+        Called at every look: ends jobs that will never start; raises `Hopeless` if all are so.
     idle_s : float
         How long nothing may happen.
     """
@@ -44,6 +49,8 @@ class Guard:
     ) -> None:
         self.fired = False
         """Whether a Snakemake was killed."""
+        self.hopeless: Hopeless | None = None
+        """Why the next one would do no better."""
         self._jobs, self._mend = jobs, mend
         self._idle_s, self._period_s = idle_s, idle_s / LOOKS
         self._end = threading.Event()
@@ -56,15 +63,22 @@ class Guard:
             try:
                 self._mend()
                 busy = state != seen or bool(self._jobs())
+            except Hopeless as error:
+                self.hopeless = error
+                self._kill()
+                return
             except VoxelmillError:
                 # No answer is no reason to kill.
                 busy = True
             idle, seen = (0.0 if busy else idle + self._period_s), state
             if idle >= self._idle_s:
-                self.fired = True
-                for process in _snakemakes():
-                    os.kill(process, signal.SIGKILL)
+                self._kill()
                 idle = 0.0
+
+    def _kill(self) -> None:
+        self.fired = True
+        for process in _snakemakes():
+            os.kill(process, signal.SIGKILL)
 
     def end(self) -> None:
         """Stop looking."""

@@ -31,17 +31,38 @@ class Snakemake:
         return call([*self._command, *more], self.environment())
 
     def watch(self, prepared: Prepared, more: Sequence[str] = ()) -> int:
-        """Run it and show progress; again, where it had to be ended as it waited for nothing."""
+        """Run it and show progress; again, where it had to be ended as it waited for nothing.
+
+        Raises
+        ------
+        guard.Hopeless
+            It would do no better.
+        """
         code = 0
         for left in range(RESTARTS, -1, -1):
             guard = self._guard()
             with guarded(guard):
                 code = watch([*self._command, *more], prepared, self.environment())
-            if guard is None or not guard.fired or not left:
+            why = self._undone(guard, code)
+            if not why or not left:
                 break
-            sys.stderr.write("voxelmill: Snakemake waits for nothing; it is started again\n")
-            self.unlock()
+            sys.stderr.write(f"voxelmill: Snakemake {why}; it is started again\n")
+        if self.cluster:
+            self.cluster.sweep()
         return code
+
+    def _undone(self, guard: Guard | None, code: int) -> str:
+        """Why Snakemake is to be started again; what was left is put right. Empty: it is not."""
+        if self.cluster is None or guard is None or not (guard.fired or code):
+            return ""
+        left = [] if guard.fired else self.cluster.abandoned()
+        if not guard.fired and not left:
+            return ""
+        self.unlock()
+        self.cluster.cancel_leftovers()
+        if guard.hopeless is not None:
+            raise guard.hopeless
+        return "waits for nothing" if guard.fired else f"has left {len(left)} jobs"
 
     def unlock(self) -> None:
         """Take away the lock that a killed one has left."""
@@ -56,19 +77,21 @@ class Snakemake:
 
     @property
     def _command(self) -> list[str]:
-        return [sys.executable, "-m", "snakemake", *self.options]
+        flags = self.cluster.flags if self.cluster else []
+        return [sys.executable, *flags, "-m", "snakemake", *self.options]
 
     def _guard(self) -> Guard | None:
         if self.cluster is None:
             return None
-        return Guard(self.cluster.jobs, self.cluster.cancel_held, patience())
+        return Guard(self.cluster.jobs, self.cluster.mend, patience())
 
 
 def launcher(
     config_path: Path, profile: Path, cluster: Cluster | None, site: str | None, cores: int | None
 ) -> Snakemake:
     """Snakemake for a configuration; `site`, if given, goes before the configuration's."""
-    options = ["--snakefile", str(home("workflow") / "Snakefile"),
+    snakefile = cluster.snakefile if cluster else home("workflow") / "Snakefile"
+    options = ["--snakefile", str(snakefile),
                "--configfile", str(config_path), "--workflow-profile", str(profile)]  # fmt: skip
     options += ["--config", f"site={site}"] if site else []
     options += ["--cores", str(cores)] if cores else []

@@ -8,16 +8,8 @@ from voxelmill.batch import Batch
 from voxelmill.config import Settings
 from voxelmill.execution import Compute
 from voxelmill.layout import Layout
-from voxelmill.localscratch import local_place
+from voxelmill.localscratch import VOXEL, local_place, scratch_bytes
 from voxelmill.run.gather import in_session
-
-VOXEL = {"segment": 0.5, "measure": 2.0}
-"""Bytes of scratch files a voxel and object set, about ten times what plates of cells were seen to
-take; a step that is not here leaves none."""
-STAGED_VOXEL = 0.5
-"""Bytes of staged labels, likewise."""
-LEAST = 1 << 26
-"""Bytes that must be free in any case."""
 
 
 def scratch_place(
@@ -29,9 +21,9 @@ def scratch_place(
     """
     if step not in VOXEL or compute.kind != "local" or in_session():
         return None
-    staged = STAGED_VOXEL if step == "segment" and settings.labels == "zip" else 0.0
-    voxels = sum(item.voxels for item in batch.items) * len(settings.objects)
-    size = LEAST + int(voxels * (VOXEL[step] + staged))
+    voxels = sum(item.voxels for item in batch.items)
+    zipped = settings.labels == "zip"
+    size = scratch_bytes(step, voxels, len(settings.objects), zipped=zipped)
     place = local_place(layout.scratch(step, batch.name), size, os.environ)
     if place.note:
         sys.stderr.write(f"{place.note}\n")

@@ -38,6 +38,21 @@ def pull(config: Config) -> None:
     side_by_side(partial(_fetch, objects, folder), list(wanted.items()))
 
 
+def pull_table(config: Config) -> None:
+    """Fetch the table of batches, which is all of a scan that a job in a pod needs.
+
+    Raises
+    ------
+    StoreUnavailable, AccessDenied
+        It is not there; the store does not answer, or refuses to.
+    """
+    path = batch_table(config.folder)
+    content = _objects(config).get(path.name)
+    if content is None:
+        raise StoreUnavailable(f"{config.store}/{path.name}: absent. Run `voxelmill run` anew")
+    write_bytes(path, content)
+
+
 def push(config: Config) -> None:
     """Put what the scan has changed; the table of batches, which names the others, comes last."""
     objects, folder = _objects(config), config.folder

@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from voxelmill.calibration import usable_cores
 from voxelmill.config import Config
 from voxelmill.configfile import load_config
+from voxelmill.cores import usable_cores
 from voxelmill.costs import load_costs
 from voxelmill.estimate import Places, estimate
 from voxelmill.layout import manifest

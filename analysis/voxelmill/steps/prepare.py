@@ -17,9 +17,9 @@ from voxelmill.configfile import load_sheet, parse
 from voxelmill.layout import RESULTS, Layout, batch_table, verdict
 from voxelmill.ledger import write_json
 from voxelmill.plugin import BadConfig
-from voxelmill.steps.mirror import pull, push
+from voxelmill.steps.mirror import pull, pull_table, push
 from voxelmill.steps.scan import listed, scan
-from voxelmill.storeoptions import VARIABLE, options_of, told, use_stores
+from voxelmill.storeoptions import VARIABLE, is_url, options_of, told, use_stores
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,12 @@ class Prepared:
     def environment(self) -> str:
         """File in ``workflow/envs`` for the rule that segments."""
         return f"{self.config.environment()}.yaml"
+
+    @property
+    def container(self) -> str:
+        """Image that steps run in where Snakemake is told to use containers; empty: none."""
+        named = self.config.container or ""
+        return named if is_url(named) or not named else str(Path(named).resolve())
 
     @property
     def execution(self) -> str:
@@ -162,22 +168,40 @@ def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = 
         checked.environment()
     except ValueError as error:
         raise BadConfig(f"{config_path}: {error}. Make two runs of it") from None
+    here = batch_table(checked.folder).exists()
+    if not main and not here and checked.store:
+        return _in_a_pod(checked)
     plate_maps = {r.dataset: r.plate_map for r in load_sheet(checked, config_path) if r.plate_map}
-    results = checked.folder
-    scans = main or not batch_table(results).exists()
+    scans = main or not here
     if checked.store and scans:
         pull(checked)
     if scans:
         scan(checked, config_path)
-    found = listed(checked, config_path)
-    batches = {dataset: tuple(each) for dataset, each in found.items()}
-    prepared = Prepared(checked, batches, plate_maps, found)
+    found = listed(checked)
+    prepared = Prepared(checked, _names(found), plate_maps, found)
     if scans:
-        execution = checked.model_dump(mode="json", include={"blocks", "compute", "stores"})
-        write_json(Path(prepared.execution), execution)
+        _write_execution(prepared)
         if checked.store:
             push(checked)
     return prepared
+
+
+def _in_a_pod(config: Config) -> Prepared:
+    """The same for a job that has no file but the configuration."""
+    pull_table(config)
+    found = listed(config)
+    prepared = Prepared(config, _names(found), {}, found)
+    _write_execution(prepared)
+    return prepared
+
+
+def _names(found: Mapping[str, Mapping[str, BatchLoad]]) -> dict[str, tuple[str, ...]]:
+    return {dataset: tuple(each) for dataset, each in found.items()}
+
+
+def _write_execution(prepared: Prepared) -> None:
+    settings = prepared.config.model_dump(mode="json", include={"blocks", "compute", "stores"})
+    write_json(Path(prepared.execution), settings)
 
 
 def _json(value: object) -> str:

@@ -12,7 +12,7 @@ from voxelmill.layout import BATCH_STEPS, Layout
 from voxelmill.plugin import BadConfig
 from voxelmill.site import load_site
 from voxelmill.steps.child import KILLED
-from voxelmill.steps.cluster import Cluster
+from voxelmill.steps.cluster import cluster_of
 from voxelmill.steps.gather import read_record
 from voxelmill.steps.hold import hold
 from voxelmill.steps.jobsurvey import survey
@@ -73,7 +73,7 @@ def run(
         load_site(where.site)
         config = config.model_copy(update={"site": where.site})
     folder, results = find_profile(where.profile), config.folder
-    cluster = Cluster.of(folder, results, config.site, where.account)
+    cluster = cluster_of(folder, config, config_path, where.account, extra)
     snakemake = launcher(config_path, folder, cluster, where.site, where.cores)
 
     def check(prepared: Prepared) -> None:

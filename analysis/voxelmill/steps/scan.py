@@ -196,10 +196,9 @@ def _check_channels(config: Config, config_path: str | Path, row: Row, found: Fr
                 )
 
 
-def listed(config: Config, config_path: str | Path) -> dict[str, dict[str, BatchLoad]]:
+def listed(config: Config) -> dict[str, dict[str, BatchLoad]]:
     """Batches by dataset as the last scan has left them: what a job on another machine needs."""
-    entries = BatchTable.read(config.folder).entries
     return {
-        row.dataset: {e.batch: e.load for e in entries.get((row.dataset, row.url), ())}
-        for row in load_sheet(config, config_path)
+        dataset: {entry.batch: entry.load for entry in entries}
+        for (dataset, _), entries in BatchTable.read(config.folder).entries.items()
     }

@@ -41,8 +41,8 @@ OWN = "own job"
 def at_site(prepared: Prepared, found: Survey, costs: Costs, file: SiteFile) -> dict[str, Any]:
     """Plan a run at a site."""
     config, site = prepared.config, file.site
-    nodes = config.compute.slurm
-    cores = nodes.jobs * nodes.cores if nodes else site.cores
+    nodes = config.compute.elsewhere
+    cores = nodes.all_cores if nodes else site.cores
     places = Places(site.max_jobs, cores, by_core=False, wait_s=60 * site.queue_minutes)
     run = estimate(found.batches, config, costs, places)
     load = Load(config, config.blocks, Compute(), nodes.cores if nodes else site.cores)

@@ -30,6 +30,7 @@ from voxelmill.slots import reads_first
 from voxelmill.steps.local import scratch_place
 from voxelmill.steps.memory import largest, refuse
 from voxelmill.store.inventory import inventory
+from voxelmill.store.place import Place, place_at
 from voxelmill.store.read import Image, open_image
 from voxelmill.storeoptions import Prefix, StoreOptions, use_stores
 
@@ -135,7 +136,7 @@ def start(
     }
     alike = all(whole(extent, execution.blocks) for extent in extents.values())
     compute = execution.compute
-    if alike and compute.slurm is not None:
+    if alike and compute.elsewhere is not None:
         # Fields need no workers of their own: there are as many jobs as batches.
         compute = Compute()
     afar = any(extent.afar for extent in extents.values())
@@ -151,10 +152,17 @@ def start(
         identity["input"] = [image.digest for image in images]
         # Blocks of a large image may run on other nodes; what they leave is worth keeping.
         local = partial(scratch_place, step, batch, layout, settings, compute)
-        scratch = local if alike else lambda: None
+        scratch = local if alike else partial(_shared_scratch, step, batch, layout, compute)
         with Ledger(layout.scratch(step, batch.name), identity, scratch=scratch) as ledger:
             hint = advice(extents, load)
             yield Work(batch, layout, settings, execution, workers, ledger, images, hint)
+
+
+def _shared_scratch(step: str, batch: Batch, layout: Layout, compute: Compute) -> Place | None:
+    """Where workers on other nodes leave their scratch files, if they share no folder."""
+    if compute.kubernetes is None:
+        return None
+    return place_at(f"{layout.store}/scratch/{step}-{batch.name}")
 
 
 @reads_first

@@ -1,0 +1,277 @@
+"""A run whose jobs are pods of Kubernetes: options for Snakemake, checks, what a killed run left.
+
+A `cluster.Cluster`. Pods share no files: results and the sources of the workflow go through the
+object store, and what pods need to reach it comes as environment variables in a Secret that
+Snakemake's plugin makes. Jobs are told apart by the store that their command names.
+"""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from voxelmill.config import Config
+from voxelmill.home import home
+from voxelmill.kubeapi import Api, Json
+from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable
+from voxelmill.site import load_site
+from voxelmill.steps.guard import Hopeless
+from voxelmill.storeoptions import PASSED, options_of
+
+WORKFLOW = Path(".snakemake/voxelmill/workflow")
+"""Copy of the workflow below the working directory: only from there Snakemake sends sources."""
+SOURCES = ".snakemake"
+"""Folder of the results where Snakemake puts the sources."""
+LABEL = "app=snakemake"
+"""What Snakemake's plugin labels its Jobs with."""
+TARGET = "--target-jobs"
+"""Option after which a Job's command names what it has to make."""
+RIGHTS = (
+    ("create", "secrets", ""), ("delete", "secrets", ""), ("list", "pods", ""),
+    ("delete", "pods", ""), ("get", "pods/log", ""), ("list", "events", ""),
+    ("create", "jobs", "batch"), ("delete", "jobs", "batch"), ("list", "jobs", "batch"),
+    ("get", "jobs/status", "batch"),
+)  # fmt: skip
+"""What Snakemake's plugin and this file do."""
+START_S = 90.0
+"""How old a Job without any pod must be to be looked at."""
+GONE_S = 120.0
+"""How long pods of cancelled Jobs may take to end."""
+
+
+@dataclass(frozen=True)
+class Kubernetes:
+    """Kubernetes, as one run uses it."""
+
+    api: Api
+    store: str
+    """``s3://bucket/prefix`` of the results."""
+    image: str
+    """Container image of the pods; empty: that of this pod."""
+    site: str | None
+
+    @classmethod
+    def of(
+        cls, config: Config, path: Path, profile: Mapping[str, Any], extra: Sequence[str]
+    ) -> "Kubernetes":
+        """Kubernetes for the results of a configuration.
+
+        Raises
+        ------
+        BadConfig
+            Pods could not read it, or could not write its results.
+        """
+        if not config.store:
+            raise BadConfig(
+                f"{path}: results: {config.results}; allowed with the kubernetes profile: "
+                "s3://bucket/prefix, since pods share no folder. Set results"
+            )
+        if not path.resolve().is_relative_to(Path.cwd()):
+            raise BadConfig(
+                f"{path}: outside of the working directory; Snakemake sends pods only what is "
+                "below it. Copy it here"
+            )
+        for name, options in config.stores.items():
+            if options.profile:
+                raise BadConfig(
+                    f"{path}: stores.{name}.profile: pods have no ~/.aws. Export "
+                    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in its place"
+                )
+        namespace = _option(extra, profile, "kubernetes-namespace")
+        image = _option(extra, profile, "container-image")
+        return cls(Api(namespace), config.store, image, config.site)
+
+    @property
+    def snakefile(self) -> Path:
+        """The workflow, below the working directory."""
+        shutil.rmtree(WORKFLOW, ignore_errors=True)
+        shutil.copytree(home("workflow"), WORKFLOW, ignore=shutil.ignore_patterns("schemas"))
+        return WORKFLOW / "Snakefile"
+
+    @property
+    def flags(self) -> list[str]:
+        """The plugin asserts that a Job has one pod; a deleted one has its successor beside it.
+
+        Without the assertion the Job counts as failed, and is tried again; with it the run dies.
+        """
+        return ["-O"]
+
+    def options(self) -> list[str]:
+        """Options for Snakemake."""
+        found = ["--kubernetes-namespace", self.api.namespace,
+                 "--container-image", self.image or self._own_image(),
+                 "--default-storage-provider", "s3",
+                 "--default-storage-prefix", self._prefix]  # fmt: skip
+        options = options_of(self.store)
+        if endpoint := options.endpoint or os.environ.get("AWS_ENDPOINT_URL"):
+            found += ["--storage-s3-endpoint-url", endpoint]
+        if region := options.region or os.environ.get("AWS_REGION"):
+            found += ["--storage-s3-region", region]
+        if self.site:
+            found += ["--jobs", str(load_site(self.site).site.max_jobs)]
+        return found
+
+    def check(self) -> None:
+        """Refuse what would only fail after jobs have been submitted.
+
+        Raises
+        ------
+        BadConfig
+            No image is known, or no keys for a store that wants some.
+        AccessDenied
+            The namespace does not let us do what we have to.
+        """
+        if not os.environ.get(PASSED[0]):
+            raise BadConfig(
+                f"{self.store}: no {PASSED[0]} in the environment; pods get their keys from "
+                "there. Export it and AWS_SECRET_ACCESS_KEY"
+            )
+        lacking = [f"{v} {r}" for v, r, group in RIGHTS if not self.api.may(v, r, group)]
+        if lacking:
+            raise AccessDenied(
+                f"kubernetes: namespace {self.api.namespace}: not allowed: {', '.join(lacking)}. "
+                "Apply profiles/kubernetes/manifests, or ask for the rights in its role.yaml"
+            )
+
+    def cancel_leftovers(self) -> int:
+        """Delete Jobs that a killed run has left, with their Secret; wait for their pods' end.
+
+        Raises
+        ------
+        StoreUnavailable
+            They do not end.
+        """
+        if left := len(self._jobs()):
+            sys.stderr.write(f"voxelmill: {left} jobs of an earlier run are cancelled\n")
+        self.sweep()
+        return left
+
+    def sweep(self) -> None:
+        """Delete all Jobs of this run; see `cancel_leftovers`.
+
+        The plugin leaves one whose pod was gone when it wanted to delete that, too.
+        """
+        left = self._all()
+        for job in left:
+            self.api.delete_job(_name(job))
+        for secret in {secret for job in left for secret in _secrets(job)}:
+            self.api.delete_secret(secret)
+        deadline = time.monotonic() + GONE_S
+        while any(self.api.pods(f"job-name={_name(job)}") for job in left):
+            if time.monotonic() > deadline:
+                names = ", ".join(_name(job) for job in left[:5])
+                raise StoreUnavailable(
+                    f"kubernetes: pods of jobs {names} do not end. Wait for them (kubectl get "
+                    "pods), then run again"
+                )
+            time.sleep(1.0)
+
+    def jobs(self) -> list[str]:
+        """Jobs of this run with a pod that waits or runs."""
+        return [_name(job) for job in self._jobs() if job.get("status", {}).get("active")]
+
+    def abandoned(self) -> list[str]:
+        """Jobs that nobody has deleted: the plugin does so with all that ended or is cancelled."""
+        return [_name(job) for job in self._jobs() if "deletionTimestamp" not in job["metadata"]]
+
+    def mend(self) -> None:
+        """Delete Jobs that others replace; end a run of which no job can have a pod, and say why.
+
+        A namespace refuses pods that break its limits, and nobody tells Snakemake. Those that only
+        have to wait for others to leave room are waited for.
+
+        Raises
+        ------
+        Hopeless
+            That is so.
+        """
+        jobs = self._jobs()
+        for job in _replaced(jobs):
+            self.api.delete_job(_name(job))
+        barren = [job for job in jobs if _is_barren(job)]
+        if not barren or len(barren) < len(jobs):
+            return
+        said = [message for job in barren for message in self.api.events(_name(job))[-1:]]
+        raise Hopeless(
+            f"kubernetes: namespace {self.api.namespace}: no pod can be made for "
+            f"{len(barren)} jobs: {said[0] if said else 'no reason given'}. Ask for less (--site, "
+            "a file like profiles/kubernetes/rahti.yaml) or for a larger quota"
+        )
+
+    def _jobs(self) -> list[Json]:
+        """Jobs of this run that have not ended."""
+        ended = {"succeeded", "failed"}
+        return [job for job in self._all() if not ended & {*job.get("status", {})}]
+
+    def _all(self) -> list[Json]:
+        return [job for job in self.api.jobs(LABEL) if self._prefix in _command(job)]
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self.store}/{SOURCES}"
+
+    def _own_image(self) -> str:
+        pod = self.api.own_pod()
+        if pod is None:
+            raise BadConfig(
+                "kubernetes: no image for the pods; allowed: the tag of an image of voxelmill. "
+                "Add: -- --container-image REGISTRY/voxelmill:TAG"
+            )
+        return str(pod["spec"]["containers"][0]["image"])
+
+
+def _option(extra: Sequence[str], profile: Mapping[str, Any], name: str) -> str:
+    """Value of an option for Snakemake: the user's, else the profile's, else none."""
+    for word, following in zip(extra, [*extra[1:], ""], strict=True):
+        if word == f"--{name}":
+            return following
+        if word.startswith(f"--{name}="):
+            return word.partition("=")[2]
+    return str(profile.get(name) or "")
+
+
+def _name(job: Json) -> str:
+    return str(job["metadata"]["name"])
+
+
+def _container(job: Json) -> Json:
+    found: Json = job["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def _command(job: Json) -> list[str]:
+    """Words of the command of a Job's container."""
+    return [word.strip("'\"") for text in _container(job).get("args", []) for word in text.split()]
+
+
+def _replaced(jobs: Sequence[Json]) -> list[Json]:
+    """Jobs that have the target of a later one: Snakemake has given them up."""
+    latest: dict[str, Json] = {}
+    for job in sorted(jobs, key=lambda job: str(job["metadata"]["creationTimestamp"])):
+        latest[_target(job)] = job
+    return [job for job in jobs if job is not latest[_target(job)]]
+
+
+def _target(job: Json) -> str:
+    """What a Job has to make: rule and wildcards."""
+    words = _command(job)
+    return words[words.index(TARGET) + 1] if TARGET in words else _name(job)
+
+
+def _secrets(job: Json) -> Iterator[str]:
+    """Secrets that a Job's container has its variables from."""
+    for variable in _container(job).get("env", []):
+        if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
+            yield reference["name"]
+
+
+def _is_barren(job: Json) -> bool:
+    """Whether a Job has been without a pod for a while."""
+    made = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
+    old = datetime.now(UTC) - made > timedelta(seconds=START_S)
+    return old and not job.get("status", {}).get("active")
