@@ -38,8 +38,7 @@ def configure(folder: Path, url: str, compute: object) -> None:
 
 
 def results(folder: Path) -> dict[str, str]:
-    found = stored(RESULTS, f"{folder.name.replace('_', '-')}/plate/")
-    return {key: digest for key, digest in found.items() if not key.startswith("logs/")}
+    return stored(RESULTS, f"{folder.name.replace('_', '-')}/plate/")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ rule aggregate:
         images=kept("{dataset}/images.parquet"),
         wells=kept("{dataset}/wells.parquet"),
     log:
-        logged(f"{LOGS}/aggregate.log"),
+        logged(f"{LOGS}/aggregate.log", beside=True),
     conda:
         "../envs/voxelmill.yaml"
     resources:
@@ -36,7 +36,7 @@ rule check:
     output:
         kept(RUN.verdict.name),
     log:
-        logged("check.log"),
+        logged("check.log", beside=True),
     conda:
         "../envs/voxelmill.yaml"
     params:

@@ -9,7 +9,7 @@ from voxelmill.steps.jobs import Jobs
 from voxelmill.steps.prepare import prepare
 from voxelmill.storeoptions import PASSED
 
-# Jobs in pods share no files with this process: what they leave lies on the store, logs as well.
+# Jobs in pods share no files with this process: what they leave lies on the store.
 APART = workflow.storage_settings.default_storage_provider is not None
 CONFIG_FILE = os.path.relpath(next(iter(workflow.configfiles), "no --configfile given"))
 
@@ -53,9 +53,15 @@ def kept(pattern, retrieve=True):
     return f"{RUN.config.folder}/{pattern}"
 
 
-def logged(pattern):
-    """A log: on the store where jobs share no files, else in the folder of the results."""
-    return kept(pattern) if APART else f"{RUN.config.folder}/{pattern}"
+# A pod's log is what it prints: Snakemake shows that if it fails, `kubectl logs` while it runs.
+REDIRECT = "" if APART else " > {log:q} 2>&1"
+
+
+def logged(pattern, beside=False):
+    """A log in the folder of the results; jobs in pods have none, those `beside` Snakemake do."""
+    if APART and not beside:
+        return []
+    return local(f"{RUN.config.folder}/{pattern}")
 
 
 BATCH = "{dataset}/batches/{batch}.json"

@@ -21,4 +21,4 @@ rule measure:
     shell:
         "voxelmill measure {input.batch:q} --segmented {input.segmented:q}"
         " --record {output.record:q} --config {params.settings:q}"
-        " --run {params.run:q} --workers {threads} > {log:q} 2>&1"
+        f" --run {{params.run:q}} --workers {{threads}}{REDIRECT}"

@@ -18,4 +18,4 @@ rule qc:
         run=RUN.execution,
     shell:
         "voxelmill qc {input:q} --record {output.record:q} --config {params.settings:q}"
-        " --run {params.run:q} --workers {threads} > {log:q} 2>&1"
+        f" --run {{params.run:q}} --workers {{threads}}{REDIRECT}"

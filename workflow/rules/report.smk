@@ -14,7 +14,7 @@ rule report:
         record=kept(f"{RECORDS}/report.json"),
         page=kept("{dataset}/report.html"),
     log:
-        logged(f"{LOGS}/report.log"),
+        logged(f"{LOGS}/report.log", beside=True),
     conda:
         "../envs/voxelmill.yaml"
     resources:

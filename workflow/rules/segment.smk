@@ -18,4 +18,4 @@ rule segment:
         run=RUN.execution,
     shell:
         "voxelmill segment {input:q} --record {output.record:q} --config {params.settings:q}"
-        " --run {params.run:q} --workers {threads} > {log:q} 2>&1"
+        f" --run {{params.run:q}} --workers {{threads}}{REDIRECT}"

@@ -6,7 +6,7 @@ jobs run on this machine. Each kind of cluster is a file of its own.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import yaml
 
@@ -17,6 +17,9 @@ from voxelmill.steps.slurmjobs import Slurm
 
 class Cluster(Protocol):
     """A cluster, as one run uses it."""
+
+    hint: ClassVar[str]
+    """Where to find what failed jobs have said; empty: where `voxelmill status` looks."""
 
     @property
     def snakefile(self) -> Path:

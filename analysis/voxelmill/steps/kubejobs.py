@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from voxelmill.config import Config
+from voxelmill.fingerprint import fingerprint
 from voxelmill.home import home
 from voxelmill.kubeapi import Api, Json
 from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable
@@ -86,12 +87,19 @@ class Kubernetes:
         image = _option(extra, profile, "container-image")
         return cls(Api(namespace), config.store, image, config.site)
 
+    hint: ClassVar[str] = (
+        "logs of failed jobs stand above, and in .snakemake/auxiliary/kubernetes-logs"
+    )
+
     @property
     def snakefile(self) -> Path:
-        """The workflow, below the working directory."""
+        """The workflow, below the working directory; in pods it checks that it fits the image."""
         shutil.rmtree(WORKFLOW, ignore_errors=True)
         shutil.copytree(home("workflow"), WORKFLOW, ignore=shutil.ignore_patterns("schemas"))
-        return WORKFLOW / "Snakefile"
+        snakefile = WORKFLOW / "Snakefile"
+        check = f"from voxelmill.fingerprint import same\n\nsame({fingerprint()!r})\n"
+        snakefile.write_text(check + snakefile.read_text(encoding="utf-8"), encoding="utf-8")
+        return snakefile
 
     @property
     def flags(self) -> list[str]:

@@ -122,7 +122,8 @@ def _run(
     code = snakemake.watch(prepared, extra)
     lines = summary(config, prepared)
     if code:
-        lines.append(f"`voxelmill status {config.results}` says what has failed, and why")
+        hint = snakemake.cluster.hint if snakemake.cluster else ""
+        lines.append(hint or f"`voxelmill status {config.folder}` says what has failed, and why")
     sys.stdout.write("\n".join(lines) + "\n")
     return code
 

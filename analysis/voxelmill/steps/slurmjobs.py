@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import ClassVar
 
 from voxelmill.home import home
 from voxelmill.plugin import BadConfig, StoreUnavailable
@@ -36,6 +37,8 @@ class Slurm:
         """SLURM for the jobs of one results folder."""
         name = sha256(str(results.resolve()).encode()).hexdigest()[:10]
         return cls(f"voxelmill-{name}", site, account)
+
+    hint: ClassVar[str] = ""
 
     @property
     def snakefile(self) -> Path:
