@@ -10,7 +10,8 @@ unexport PYTHONDONTWRITEBYTECODE
 CLUSTERS := slurm or rgw or oidc or kubernetes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cellpose lint format bench real test-clusters test-slurm test-rgw lock browser clean
+.PHONY: help demo test cellpose lint format bench real test-clusters test-stores test-slurm test-rgw \
+	test-kubernetes lock browser clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' $(MAKEFILE_LIST) | column -t -s ':'
@@ -49,11 +50,18 @@ real: $(READY)  ## run the workflow on real images (../shared/data)
 	@if [ -d ../shared/data ]; then $(BIN)/python -m benchmarks.real; \
 	else echo "make real: skipped, the real images (../shared/data) are not on this machine"; fi
 
-# Tests on a cluster mostly wait for it: those of two clusters run side by side.
-test-clusters: $(READY)  ## run the tests that start real servers (SLURM, Ceph), about 15 minutes
-	+$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going test-slurm test-rgw
+# Tests on a cluster mostly wait for it: those of two clusters run side by side. Kubernetes uses the
+# store that test-rgw uses too, and is left out where it is not built.
+test-clusters: $(READY)  ## run the tests that start real servers (SLURM, Ceph, Kubernetes)
+	+$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going test-slurm test-stores
 
-test-slurm test-rgw: test-%: $(READY)
+test-stores:
+	+$(MAKE) --no-print-directory test-rgw
+	+@if tests/clusters/kubernetes/build --check; then $(MAKE) --no-print-directory test-kubernetes; \
+	else echo "make test-clusters: no Kubernetes here; make test-kubernetes builds one (7 minutes)"; fi
+
+test-slurm test-rgw test-kubernetes: test-%: $(READY)
+	$(if $(filter kubernetes,$*),tests/clusters/kubernetes/build)
 	$(BIN)/python -m pytest tests/clusters --timeout 900 -m $* --durations 5
 
 # The lock names no index: hashes make any mirror serve the same files. Add UPGRADE=--upgrade for

@@ -100,6 +100,10 @@ class Api:
         body = {"propagationPolicy": "Background"}
         self._call("DELETE", f"{self._batch}/{name}", body, absent="")
 
+    def delete_pod(self, name: str) -> None:
+        """Delete a pod, if it is there."""
+        self._call("DELETE", f"{self._core('pods')}/{name}", absent="")
+
     def delete_secret(self, name: str) -> None:
         """Delete a Secret, if it is there."""
         self._call("DELETE", f"{self._core('secrets')}/{name}", absent="")

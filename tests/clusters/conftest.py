@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from clusters import kubectl, rgw, slurmctl
+from clusters import image as product_image
+from clusters import kubectl, kuberuns, rgw, slurmctl
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +49,22 @@ def kubernetes() -> Iterator[None]:
         kubectl.down()
         assert slurmctl.left_running(kubectl.DAEMONS) == []
         assert kubectl.left() == []
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """Name of the product's image, built from the checkout; it stays, with what it is made of."""
+    if reason := product_image.missing():
+        pytest.skip(reason)
+    return product_image.build()
+
+
+@pytest.fixture(scope="session")
+def project(kubernetes: None, rados: None, image: str) -> str:
+    """A namespace that has the product's rights, a node with its image, an empty store."""
+    kubectl.load(image)
+    kuberuns.apply_role()
+    return image
 
 
 @pytest.fixture

@@ -13,12 +13,13 @@ from typing import Any
 import yaml
 
 from clusters import kubectl, rgw, scripted
+from clusters.image import NAME
 from voxelmill.steps.demo import write_demo_plate
 
 MANIFESTS = Path(__file__).parents[2] / "profiles/kubernetes/manifests"
 SITE = Path(__file__).parent / "kubernetes/site.yaml"
 ACCOUNT = "voxelmill"
-IMAGE = "localhost/voxelmill:test"
+IMAGE = NAME
 SCRIPTED = {"nuclei": {"channel": "DNA", "segmenter": {"kind": "scripted", "level": 900}}}
 
 
@@ -69,7 +70,7 @@ class Run:
         self.process: subprocess.Popen[str] | None = None
 
     def fault(self, batch: str, what: str) -> None:
-        """Have the first execution for a batch `exit`, `sleep` or `eat`."""
+        """Have the first execution for a batch `exit`, `sleep` or `eat`; see ``scripted``."""
         rgw.client().put_object(
             Bucket=self.script.removeprefix("s3://"), Key=f"{batch}.fault", Body=what.encode()
         )

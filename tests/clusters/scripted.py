@@ -2,8 +2,9 @@
 
 They are installed as a package of a third party: a folder on PYTHONPATH. The script is a folder
 named by VOXELMILL_SCRIPT: ``<batch>.fault`` says what the first execution for a batch does (exit,
-sleep, eat: take all memory); every execution adds a line "process node" to ``<batch>.starts``. For
-pods, which share no folder, it is a prefix in a bucket, with an object for each execution.
+sleep, eat: take all memory), or what all do (`exit always`); every execution adds a line "process
+node" to ``<batch>.starts``. For pods, which share no folder, it is a prefix in a bucket, with an
+object for each execution.
 """
 
 import os
@@ -57,7 +58,10 @@ def act(done=[]):
     batch = next((Path(a).stem for a in sys.argv if "/batches/" in a), "unknown")
     who = f"{os.getpid()} {os.environ.get('SLURMD_NODENAME', socket.gethostname())}\\n"
     read = on_store if "://" in script else in_folder
-    fault = read(script, batch, who)
+    text, number = read(script, batch, who)
+    fault, _, always = text.partition(" ")
+    if number > 1 and not always:
+        return
     if fault == "exit":
         sys.stderr.write("the script says so\\n")
         sys.stderr.flush()
@@ -74,8 +78,7 @@ def in_folder(script, batch, who):
     with starts.open("a") as file:
         file.write(who)
     fault = Path(script, batch + ".fault")
-    first = len(starts.read_text().splitlines()) == 1
-    return fault.read_text() if first and fault.exists() else ""
+    return fault.read_text() if fault.exists() else "", len(starts.read_text().splitlines())
 
 
 def on_store(script, batch, who):
@@ -86,8 +89,7 @@ def on_store(script, batch, who):
     one = starts / str(time.time_ns())
     one.objects.put(one.key, who.encode())
     fault = place / (batch + ".fault")
-    first = len(listing(starts)) == 1
-    return (fault.objects.get(fault.key) or b"").decode() if first else ""
+    return (fault.objects.get(fault.key) or b"").decode(), len(listing(starts))
 '''
 
 

@@ -10,7 +10,7 @@ from clusters import kubectl, kuberuns, rgw
 from clusters.slurmctl import until
 from clusters.test_rgw_run import stored
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900, func_only=True)]
 RESULTS = "large-results"
 OBJECTS = {"nuclei": {"channel": "0", "segmenter": {"kind": "slow", "diameter_um": 14}}}
 WORKERS = {"pods": 2, "cores": 1, "memory_gib": 1}
@@ -18,12 +18,8 @@ LEDGER = "plate/scratch/segment-0000/ledger.jsonl"
 
 
 @pytest.fixture(scope="module")
-def image_url(
-    kubernetes: None, rados: None, image: str, tmp_path_factory: pytest.TempPathFactory
-) -> str:
+def image_url(project: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An image of 64 blocks on the store."""
-    kubectl.load(image)
-    kuberuns.apply_role()
     folder = tmp_path_factory.mktemp("large")
     write_large(folder / "large.zarr", 2048)
     rgw.client().create_bucket(Bucket=RESULTS)
@@ -80,16 +76,36 @@ def finished(run: kuberuns.Run) -> int:
     return body.count(b"segment")
 
 
-@pytest.mark.parametrize("role", ["worker", "scheduler", "driver"])
-def test_a_pod_that_is_lost_is_replaced(run: kuberuns.Run, here: dict[str, str], role: str) -> None:
-    run.start(VOXELMILL_PAUSE_S="1")
-    until(lambda: pods("worker") and finished(run) > 5, 400)
-    if role == "driver":
-        (lost,) = [p["metadata"]["name"] for p in kubectl.get("pods")
-                   if p["metadata"]["labels"]["job-name"].startswith("snakejob")]  # fmt: skip
-    else:
-        lost = pods(role)[0]
-    kubectl.kubectl("delete", "pod", lost, "--grace-period=1", "--wait=false")
+def drivers() -> list[str]:
+    """Running pods of Snakemake's Jobs."""
+    found = (p for p in kubectl.get("pods") if "deletionTimestamp" not in p["metadata"])
+    return [
+        p["metadata"]["name"]
+        for p in found
+        if p["metadata"]["labels"]["job-name"].startswith("snakejob")
+        and p["status"]["phase"] == "Running"
+    ]
+
+
+def lose(pod: str) -> None:
+    kubectl.kubectl("delete", "pod", pod, "--grace-period=1", "--wait=false")
+
+
+def test_pods_that_are_lost_are_replaced(run: kuberuns.Run, here: dict[str, str]) -> None:
+    """A worker, the scheduler, the driver: one after the other, in one run."""
+    run.start(VOXELMILL_PAUSE_S="2")
+    until(lambda: pods("worker") and finished(run) > 3, 400)
+    first = pods("worker")[0]
+    lose(first)
+    until(lambda: len({*pods("worker")} - {first}) == WORKERS["pods"], 60)
+    before, scheduler = finished(run), pods("scheduler")[0]
+    lose(scheduler)
+    until(lambda: {*pods("scheduler")} - {scheduler} and finished(run) > before, 200)
+    before, (driver,) = finished(run), drivers()
+    lose(driver)
+    until(lambda: [*{*drivers()} - {driver}], 120)
+    until(lambda: finished(run) > before or (run.process and run.process.poll() is not None), 200)
     assert run.ended() == 0, run.said
     assert results(run.folder) == here
+    assert run.said.count("Trying to restart job") == 1
     until(lambda: kuberuns.left() == [], 60)

@@ -13,21 +13,19 @@ from clusters.slurmctl import until
 from clusters.test_rgw_run import stored
 from voxelmill.steps.demo import write_demo_plate
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900, func_only=True)]
 DEMO = Path(__file__).parents[2] / "configs/demo.yaml"
 RESULTS = "results"
 
 
-@pytest.fixture(scope="module")
-def namespace(kubernetes: None, rados: None, image: str) -> None:
-    """The namespace with the product's rights, its image on the node, and a bucket."""
-    kubectl.load(image)
-    kuberuns.apply_role()
+@pytest.fixture(scope="module", autouse=True)
+def results(project: str) -> None:
+    """A bucket."""
     rgw.client().create_bucket(Bucket=RESULTS)
 
 
 @pytest.fixture(autouse=True)
-def tidy(namespace: None) -> Iterator[None]:
+def tidy(project: str) -> Iterator[None]:
     yield
     kubectl.tidy()
 

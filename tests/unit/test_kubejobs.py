@@ -68,6 +68,7 @@ class FakeApi:
 
     found: list[dict[str, Any]]
     deleted: list[str] = field(default_factory=list)
+    orphans: list[dict[str, Any]] = field(default_factory=list)
     namespace: str = "rahti"
 
     def jobs(self, label: str) -> list[dict[str, Any]]:
@@ -76,8 +77,13 @@ class FakeApi:
         return [job for job in self.found if job["metadata"]["name"] not in self.deleted]
 
     def pods(self, label: str = "", name: str = "") -> list[dict[str, Any]]:
-        """Pods end at once."""
-        return []
+        """Pods without a Job, that are not deleted."""
+        assert label == "job-name"
+        return [pod for pod in self.orphans if pod["metadata"]["name"] not in self.deleted]
+
+    def delete_pod(self, name: str) -> None:
+        """Note it."""
+        self.deleted.append(name)
 
     def events(self, name: str) -> list[str]:
         """Oldest first."""
@@ -132,6 +138,17 @@ def test_a_job_that_another_replaces_is_deleted() -> None:
     )  # fmt: skip
     runs.mend()
     assert api.deleted == ["first"]
+
+
+@pytest.mark.parametrize("way", ["mend", "sweep"])
+def test_pods_whose_job_is_gone_are_deleted(way: str) -> None:
+    """The plugin deletes a Job so that pods which it does not know of stay."""
+    runs, api = cluster(job("a", active=1))
+    for store in (STORE, "s3://bucket/other"):
+        pod = job(f"pod of {store}", store)
+        api.orphans.append({"metadata": pod["metadata"], "spec": pod["spec"]["template"]["spec"]})
+    getattr(runs, way)()
+    assert set(api.deleted) - {"a", "secret uuid"} == {f"pod of {STORE}"}
 
 
 def test_a_namespace_that_takes_no_pod_ends_the_run() -> None:

@@ -9,9 +9,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +18,7 @@ from voxelmill.config import Config
 from voxelmill.fingerprint import fingerprint
 from voxelmill.home import home
 from voxelmill.kubeapi import Api, Json
+from voxelmill.kubeobjects import command, is_barren, name_of, replaced, secrets
 from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable
 from voxelmill.site import load_site
 from voxelmill.steps.guard import Hopeless
@@ -30,8 +30,6 @@ SOURCES = ".snakemake"
 """Folder of the results where Snakemake puts the sources."""
 LABEL = "app=snakemake"
 """What Snakemake's plugin labels its Jobs with."""
-TARGET = "--target-jobs"
-"""Option after which a Job's command names what it has to make."""
 RIGHTS = (
     ("create", "secrets", ""), ("delete", "secrets", ""), ("list", "pods", ""),
     ("delete", "pods", ""), ("get", "pods/log", ""), ("list", "events", ""),
@@ -39,8 +37,6 @@ RIGHTS = (
     ("get", "jobs/status", "batch"),
 )  # fmt: skip
 """What Snakemake's plugin and this file do."""
-START_S = 90.0
-"""How old a Job without any pod must be to be looked at."""
 GONE_S = 120.0
 """How long pods of cancelled Jobs may take to end."""
 
@@ -160,35 +156,38 @@ class Kubernetes:
         return left
 
     def sweep(self) -> None:
-        """Delete all Jobs of this run; see `cancel_leftovers`.
+        """Delete all Jobs of this run and their pods; see `cancel_leftovers`.
 
-        The plugin leaves one whose pod was gone when it wanted to delete that, too.
+        The plugin leaves a Job whose pod was gone when it wanted to delete that, too, and a pod
+        that the cluster has made while it deleted its Job.
         """
         left = self._all()
         for job in left:
-            self.api.delete_job(_name(job))
-        for secret in {secret for job in left for secret in _secrets(job)}:
+            self.api.delete_job(name_of(job))
+        for secret in {secret for job in left for secret in secrets(job)}:
             self.api.delete_secret(secret)
         deadline = time.monotonic() + GONE_S
-        while any(self.api.pods(f"job-name={_name(job)}") for job in left):
+        while pods := self._pods():
+            for pod in pods:
+                self.api.delete_pod(name_of(pod))
             if time.monotonic() > deadline:
-                names = ", ".join(_name(job) for job in left[:5])
+                names = ", ".join(name_of(pod) for pod in pods[:5])
                 raise StoreUnavailable(
-                    f"kubernetes: pods of jobs {names} do not end. Wait for them (kubectl get "
-                    "pods), then run again"
+                    f"kubernetes: pods {names} do not end. Wait for them (kubectl get pods), then "
+                    "run again"
                 )
             time.sleep(1.0)
 
     def jobs(self) -> list[str]:
         """Jobs of this run with a pod that waits or runs."""
-        return [_name(job) for job in self._jobs() if job.get("status", {}).get("active")]
+        return [name_of(job) for job in self._jobs() if job.get("status", {}).get("active")]
 
     def abandoned(self) -> list[str]:
         """Jobs that nobody has deleted: the plugin does so with all that ended or is cancelled."""
-        return [_name(job) for job in self._jobs() if "deletionTimestamp" not in job["metadata"]]
+        return [name_of(job) for job in self._jobs() if "deletionTimestamp" not in job["metadata"]]
 
     def mend(self) -> None:
-        """Delete Jobs that others replace; end a run of which no job can have a pod, and say why.
+        """Delete what others replace; end a run of which no job can have a pod, and say why.
 
         A namespace refuses pods that break its limits, and nobody tells Snakemake. Those that only
         have to wait for others to leave room are waited for.
@@ -199,12 +198,15 @@ class Kubernetes:
             That is so.
         """
         jobs = self._jobs()
-        for job in _replaced(jobs):
-            self.api.delete_job(_name(job))
-        barren = [job for job in jobs if _is_barren(job)]
+        for job in replaced(jobs):
+            self.api.delete_job(name_of(job))
+        for pod in self._pods():
+            if not pod["metadata"].get("ownerReferences"):
+                self.api.delete_pod(name_of(pod))
+        barren = [job for job in jobs if is_barren(job)]
         if not barren or len(barren) < len(jobs):
             return
-        said = [message for job in barren for message in self.api.events(_name(job))[-1:]]
+        said = [message for job in barren for message in self.api.events(name_of(job))[-1:]]
         raise Hopeless(
             f"kubernetes: namespace {self.api.namespace}: no pod can be made for "
             f"{len(barren)} jobs: {said[0] if said else 'no reason given'}. Ask for less (--site, "
@@ -217,7 +219,11 @@ class Kubernetes:
         return [job for job in self._all() if not ended & {*job.get("status", {})}]
 
     def _all(self) -> list[Json]:
-        return [job for job in self.api.jobs(LABEL) if self._prefix in _command(job)]
+        return [job for job in self.api.jobs(LABEL) if self._prefix in command(job)]
+
+    def _pods(self) -> list[Json]:
+        """Pods of this run's jobs, also those whose Job is gone."""
+        return [pod for pod in self.api.pods("job-name") if self._prefix in command(pod)]
 
     @property
     def _prefix(self) -> str:
@@ -241,45 +247,3 @@ def _option(extra: Sequence[str], profile: Mapping[str, Any], name: str) -> str:
         if word.startswith(f"--{name}="):
             return word.partition("=")[2]
     return str(profile.get(name) or "")
-
-
-def _name(job: Json) -> str:
-    return str(job["metadata"]["name"])
-
-
-def _container(job: Json) -> Json:
-    found: Json = job["spec"]["template"]["spec"]["containers"][0]
-    return found
-
-
-def _command(job: Json) -> list[str]:
-    """Words of the command of a Job's container."""
-    return [word.strip("'\"") for text in _container(job).get("args", []) for word in text.split()]
-
-
-def _replaced(jobs: Sequence[Json]) -> list[Json]:
-    """Jobs that have the target of a later one: Snakemake has given them up."""
-    latest: dict[str, Json] = {}
-    for job in sorted(jobs, key=lambda job: str(job["metadata"]["creationTimestamp"])):
-        latest[_target(job)] = job
-    return [job for job in jobs if job is not latest[_target(job)]]
-
-
-def _target(job: Json) -> str:
-    """What a Job has to make: rule and wildcards."""
-    words = _command(job)
-    return words[words.index(TARGET) + 1] if TARGET in words else _name(job)
-
-
-def _secrets(job: Json) -> Iterator[str]:
-    """Secrets that a Job's container has its variables from."""
-    for variable in _container(job).get("env", []):
-        if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
-            yield reference["name"]
-
-
-def _is_barren(job: Json) -> bool:
-    """Whether a Job has been without a pod for a while."""
-    made = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
-    old = datetime.now(UTC) - made > timedelta(seconds=START_S)
-    return old and not job.get("status", {}).get("active")
