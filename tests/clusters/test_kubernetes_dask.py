@@ -93,7 +93,8 @@ def lose(pod: str) -> None:
 
 def test_pods_that_are_lost_are_replaced(run: kuberuns.Run, here: dict[str, str]) -> None:
     """A worker, the scheduler, the driver: one after the other, in one run."""
-    run.start(VOXELMILL_PAUSE_S="2")
+    # Five pods share the two cores of the node.
+    run.start("--kubernetes-cpu-scalar", "0.25", VOXELMILL_PAUSE_S="2")
     until(lambda: pods("worker") and finished(run) > 3, 400)
     first = pods("worker")[0]
     lose(first)

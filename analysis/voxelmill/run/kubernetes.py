@@ -29,6 +29,7 @@ from voxelmill.slots import AHEAD
 from voxelmill.storeoptions import VARIABLE
 
 PORT = 8786
+SCHEDULER_GIB = 1.0
 START_S = 600.0
 """How long the scheduler's pod may take to start: a node may have to fetch the image."""
 REPLACED = 100
@@ -125,7 +126,7 @@ class Team:
         name = f"voxelmill-dask-{uuid4().hex[:12]}"
         scheduler = ["dask", "scheduler", "--host", "$(POD_IP)", "--port", str(PORT),
                      "--no-dashboard", "--no-jupyter"]  # fmt: skip
-        self._create(f"{name}-scheduler", scheduler, 1, self._resources(1, 2.0))
+        self._create(f"{name}-scheduler", scheduler, 1, self._resources(1, SCHEDULER_GIB))
         address = f"tcp://{self._address(f'{name}-scheduler')}:{PORT}"
         threads = AHEAD if self._ahead else 1
         worker = ["dask", "worker", address, "--nworkers", str(self._spec.cores),
@@ -193,9 +194,21 @@ class Team:
         return {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": spec}
 
     def _resources(self, cores: int, gib: float) -> Json:
-        amounts = {"cpu": str(cores), "memory": f"{int(gib * 1024)}Mi",
-                   "ephemeral-storage": "500Mi"}  # fmt: skip
-        return {"requests": amounts, "limits": amounts}
+        """What a pod asks for; of cores the same share of what it may use as the driver's pod."""
+        given = (self._pod or {})["spec"]["containers"][0].get("resources", {})
+        asked, most = (_cores(given.get(kind, {}).get("cpu")) for kind in ("requests", "limits"))
+        share = asked / most if asked and most else 1.0
+        same = {"memory": f"{int(gib * 1024)}Mi", "ephemeral-storage": "500Mi"}
+        return {
+            "requests": {"cpu": f"{int(1000 * cores * share)}m", **same},
+            "limits": {"cpu": str(cores), **same},
+        }
+
+
+def _cores(quantity: str | None) -> float:
+    """Number of cores of a Kubernetes quantity; 0 without one."""
+    text = quantity or "0"
+    return float(text[:-1]) / 1000 if text.endswith("m") else float(text)
 
 
 OWN_ADDRESS: Json = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}

@@ -51,6 +51,8 @@ class Kubernetes:
     image: str
     """Container image of the pods; empty: that of this pod."""
     site: str | None
+    at_once: int | None = None
+    """Jobs in flight; None: as the site, else the profile says."""
 
     @classmethod
     def of(
@@ -81,7 +83,9 @@ class Kubernetes:
                 )
         namespace = _option(extra, profile, "kubernetes-namespace")
         image = _option(extra, profile, "container-image")
-        return cls(Api(namespace), config.store, image, config.site)
+        # Each step of a large image has workers of its own: two would wait for each other's room.
+        at_once = 1 if config.compute.kubernetes else None
+        return cls(Api(namespace), config.store, image, config.site, at_once)
 
     hint: ClassVar[str] = (
         "logs of failed jobs stand above, and in .snakemake/auxiliary/kubernetes-logs"
@@ -116,8 +120,8 @@ class Kubernetes:
             found += ["--storage-s3-endpoint-url", endpoint]
         if region := options.region or os.environ.get("AWS_REGION"):
             found += ["--storage-s3-region", region]
-        if self.site:
-            found += ["--jobs", str(load_site(self.site).site.max_jobs)]
+        if jobs := self.at_once or (self.site and load_site(self.site).site.max_jobs):
+            found += ["--jobs", str(jobs)]
         return found
 
     def check(self) -> None:
