@@ -69,11 +69,12 @@ def pods(role: str) -> list[str]:
 def finished(run: kuberuns.Run) -> int:
     """Blocks that the copy of the ledger knows of."""
     key = f"{run.folder.name.replace('_', '-')}/{LEDGER}"
+    s3 = rgw.client()
     try:
-        body = rgw.client().get_object(Bucket=RESULTS, Key=key)["Body"].read()
-    except rgw.client().exceptions.NoSuchKey:
+        body = s3.get_object(Bucket=RESULTS, Key=key)["Body"].read()
+    except s3.exceptions.NoSuchKey:
         return 0
-    return body.count(b"segment")
+    return body.count(b": segment")
 
 
 def drivers() -> list[str]:

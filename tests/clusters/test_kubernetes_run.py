@@ -52,13 +52,14 @@ def test_the_demo_plate_by_a_job_in_the_cluster(tmp_path: Path) -> None:
     """Its pod runs Snakemake, whose jobs are pods too, all as a random user."""
     write_demo_plate(tmp_path / "plate.zarr")
     rgw.fill("demo", tmp_path)
-    settings = yaml.safe_load(DEMO.read_text())
+    settings = yaml.safe_load(DEMO.read_text()) | {"batches": {"images": 16}}
     for key in ("datasets", "results"):
         settings.pop(key, None)
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
-        kuberuns.write_config(tmp_path / name, "s3://demo/plate.zarr", f"s3://{RESULTS}/{name}",
-                              **settings, batches={"images": 16})  # fmt: skip
+        kuberuns.write_config(
+            tmp_path / name, "s3://demo/plate.zarr", f"s3://{RESULTS}/{name}", **settings
+        )
     there = yaml.safe_load((tmp_path / "there/config.yaml").read_text())
     (tmp_path / "there/config.yaml").write_text(yaml.safe_dump(there | {"site": "site.yaml"}))
     kuberuns.apply_run(tmp_path / "there")
@@ -99,7 +100,7 @@ def test_a_namespace_that_takes_no_pod_ends_the_run(tmp_path: Path) -> None:
     kuberuns.write_config(tmp_path, url, f"s3://{RESULTS}/barren", objects=kuberuns.SCRIPTED)
     run = kuberuns.Run(tmp_path, "barren")
     began = time.monotonic()
-    run.start("--set-resources", "segment:mem_mb=20000", "qc:mem_mb=20000", VOXELMILL_IDLE_S="60")
+    run.start("--set-resources", "segment:mem_mb=20000", "qc:mem_mb=20000", VOXELMILL_IDLE_S="200")
     assert run.ended() == 2
     assert time.monotonic() - began < 300
     assert "no pod can be made for" in run.said

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from shlex import join
 from typing import Any
 from uuid import uuid4
 
@@ -164,7 +165,7 @@ class Team:
         container = {
             "name": "dask",
             "image": mine["image"],
-            "command": command,
+            "command": ["/bin/sh", "-c", " && ".join([*_before(mine), f"exec {join(command)}"])],
             "env": [*_inherited(mine.get("env", [])), *_env(_told()), *_env(PLAIN), OWN_ADDRESS],
             "envFrom": mine.get("envFrom", []),
             "workingDir": "/workdir",
@@ -209,6 +210,12 @@ def _cores(quantity: str | None) -> float:
     """Number of cores of a Kubernetes quantity; 0 without one."""
     text = quantity or "0"
     return float(text[:-1]) / 1000 if text.endswith("m") else float(text)
+
+
+def _before(mine: Json) -> list[str]:
+    """What Snakemake's plugin had this pod do before its step: it fetches sources and plugins."""
+    commands = str((mine.get("args") or [""])[-1]).split(" && ")
+    return commands[:-1] if any("--deploy-sources" in text for text in commands) else []
 
 
 OWN_ADDRESS: Json = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
