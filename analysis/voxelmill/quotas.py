@@ -125,7 +125,7 @@ def _too_long(name: str, step: Step, fit: Sequence[Partition], file: SiteFile, o
     if name not in BATCH_STEPS:
         change = "Split the dataset into several lines of the sheet"
     elif one:
-        change = "Set compute.kind: slurm or kubernetes, which take several nodes for one image"
+        change = "Set compute: {kind: slurm} or {kind: kubernetes}: several nodes for one image"
     else:
         change = f"Set batches: {{minutes: {min(file.site.job_minutes, most / 4):g}}}"
     asked = hours(60 * asked_minutes(step.longest_s))

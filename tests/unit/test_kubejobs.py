@@ -58,8 +58,9 @@ def test_a_configuration_elsewhere_is_not_sent(tmp_path: Path) -> None:
     )
 
 
-def test_without_a_cluster_it_says_how_to_find_one(tmp_path: Path) -> None:
-    assert "no cluster is known here" in run(tmp_path, "--", "--container-image", "voxelmill:1")
+@pytest.mark.parametrize("extra", [(), ("--", "--container-image", "voxelmill:1")])
+def test_without_a_cluster_it_says_how_to_find_one(tmp_path: Path, extra: tuple[str, ...]) -> None:
+    assert "no cluster is known here" in run(tmp_path, *extra)
 
 
 @dataclass

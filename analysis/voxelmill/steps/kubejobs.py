@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -245,7 +246,7 @@ class Kubernetes:
 
 def _option(extra: Sequence[str], profile: Mapping[str, Any], name: str) -> str:
     """Value of an option for Snakemake: the user's, else the profile's, else none."""
-    for word, following in zip(extra, [*extra[1:], ""], strict=True):
+    for word, following in pairwise([*extra, ""]):
         if word == f"--{name}":
             return following
         if word.startswith(f"--{name}="):
