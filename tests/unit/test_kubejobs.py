@@ -58,9 +58,12 @@ def test_a_configuration_elsewhere_is_not_sent(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("extra", [(), ("--", "--container-image", "voxelmill:1")])
-def test_without_a_cluster_it_says_how_to_find_one(tmp_path: Path, extra: tuple[str, ...]) -> None:
-    assert "no cluster is known here" in run(tmp_path, *extra)
+def test_without_a_cluster_it_says_how_to_find_one(tmp_path: Path) -> None:
+    assert "no cluster is known here" in run(tmp_path, "--", "--container-image", "voxelmill:1")
+
+
+def test_outside_of_a_cluster_an_image_has_to_be_named(tmp_path: Path) -> None:
+    assert "no image for the pods; allowed: the tag of an image" in run(tmp_path)
 
 
 @dataclass
