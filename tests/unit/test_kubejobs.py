@@ -161,11 +161,11 @@ def test_a_namespace_that_takes_no_pod_ends_the_run() -> None:
         runs.mend()
 
 
-@pytest.mark.parametrize("beside", [job("b", active=1), job("b", age_s=20)])
-def test_pods_that_wait_for_room_are_waited_for(beside: dict[str, Any]) -> None:
-    runs, _ = cluster(job("a"), beside)
+@pytest.mark.parametrize(("age_s", "status"), [(600, {"active": 1}), (20, {})])
+def test_pods_that_wait_for_room_are_waited_for(age_s: float, status: dict[str, int]) -> None:
+    runs, _ = cluster(job("a"), job("b", age_s=age_s, **status))
     runs.mend()
-    assert runs.jobs() == ["b"] * bool(beside["status"])
+    assert runs.jobs() == ["b"] * bool(status)
 
 
 def documents() -> Iterator[tuple[str, dict[str, Any]]]:
