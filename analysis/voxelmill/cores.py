@@ -29,5 +29,5 @@ def _shares(root: Path) -> Iterator[float]:
     for folder, second in groups(root, "cpu"):
         names = ("cpu.max",) if second else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
         words = " ".join(text(folder / name) for name in names).split()
-        if len(words) == len(("quota", "period")) and all(word.isdigit() for word in words):
+        if len(words) == 2 and all(word.isdigit() for word in words):
             yield int(words[0]) / int(words[1])

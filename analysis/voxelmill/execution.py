@@ -92,10 +92,8 @@ class Compute(Model):
 
     @model_validator(mode="after")
     def _given_where_it_belongs(self) -> Self:
-        if (self.kind == "address") != (self.address is not None):
-            raise ValueError("`address` belongs to `kind: address`, and is needed there")
-        for kind, given in (("slurm", self.slurm), ("kubernetes", self.kubernetes)):
-            if (self.kind == kind) != (given is not None):
+        for kind in ("address", "slurm", "kubernetes"):
+            if (self.kind == kind) != (getattr(self, kind) is not None):
                 raise ValueError(f"`{kind}` belongs to `kind: {kind}`, and is needed there")
         return self
 

@@ -72,6 +72,16 @@ def options_of(url: str) -> StoreOptions:
     return StoreOptions.model_validate(stores[max(fit, key=len)] if fit else {})
 
 
+def service_of(url: str) -> dict[str, str]:
+    """`endpoint_url` and `region` of an address, as far as anything says them."""
+    options = options_of(url)
+    found = {
+        "endpoint_url": options.endpoint or os.environ.get("AWS_ENDPOINT_URL"),
+        "region": options.region or os.environ.get("AWS_REGION"),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
 def _covers(prefix: str, url: str) -> bool:
     # "s3:" is what is left of "s3://": all addresses of that kind.
     return url == prefix or url.startswith(f"{prefix}/")

@@ -2,11 +2,27 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 
 import pytest
 
 from clusters import image as product_image
 from clusters import kubectl, kuberuns, rgw, slurmctl
+
+KEPT = os.environ.get("VOXELMILL_KEEP_CLUSTERS") == "1"
+
+
+@contextmanager
+def served(server: ModuleType, *, kept: bool = False) -> Iterator[None]:
+    """Start a server, or skip with the reason; stop it and look that no process of it is left."""
+    if reason := server.missing():
+        pytest.skip(reason)
+    server.up()
+    yield
+    if not kept:
+        server.down()
+        assert slurmctl.left_running(server.DAEMONS) == []
 
 
 @pytest.fixture(scope="session")
@@ -15,24 +31,15 @@ def slurm() -> Iterator[None]:
 
     With VOXELMILL_KEEP_CLUSTERS=1 one that runs already is used, and left running.
     """
-    if reason := slurmctl.missing():
-        pytest.skip(reason)
-    slurmctl.up()
-    yield
-    if os.environ.get("VOXELMILL_KEEP_CLUSTERS") != "1":
-        slurmctl.down()
-        assert slurmctl.left_running(slurmctl.DAEMONS) == []
+    with served(slurmctl, kept=KEPT):
+        yield
 
 
 @pytest.fixture(scope="session")
 def rados() -> Iterator[None]:
     """A Ceph RadosGW without buckets; no process of it is left afterwards."""
-    if reason := rgw.missing():
-        pytest.skip(reason)
-    rgw.up()
-    yield
-    rgw.down()
-    assert slurmctl.left_running(rgw.DAEMONS) == []
+    with served(rgw):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -41,14 +48,9 @@ def kubernetes() -> Iterator[None]:
 
     With VOXELMILL_KEEP_CLUSTERS=1 one that runs already is used, and left running.
     """
-    if reason := kubectl.missing():
-        pytest.skip(reason)
-    kubectl.up()
-    yield
-    if os.environ.get("VOXELMILL_KEEP_CLUSTERS") != "1":
-        kubectl.down()
-        assert slurmctl.left_running(kubectl.DAEMONS) == []
-        assert kubectl.left() == []
+    with served(kubectl, kept=KEPT):
+        yield
+    assert KEPT or kubectl.left() == []
 
 
 @pytest.fixture(scope="session")

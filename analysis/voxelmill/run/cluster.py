@@ -37,6 +37,18 @@ SETTINGS = {
         "OPENBLAS_NUM_THREADS": "1",
     },
 }
+APART = {
+    # The cluster watches memory itself; one thread a task, as everywhere.
+    "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "False",
+    "DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE": "False",
+    "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "False",
+    "DASK_DISTRIBUTED__WORKER__MEMORY__TARGET": "False",
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+"""Environment of workers on other nodes."""
 READY_S = 0.3
 RESTART_S = 10.0
 """How long a worker process may take to start anew."""

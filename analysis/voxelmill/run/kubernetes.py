@@ -24,7 +24,7 @@ from voxelmill.execution import KubernetesWorkers
 from voxelmill.kubeapi import Api, Json
 from voxelmill.layout import RESULTS
 from voxelmill.plugin import BadConfig, StoreUnavailable, VoxelmillError
-from voxelmill.run.cluster import Workers
+from voxelmill.run.cluster import APART, Workers
 from voxelmill.run.crew import CrewLostError
 from voxelmill.slots import AHEAD
 from voxelmill.storeoptions import VARIABLE
@@ -40,29 +40,18 @@ RENEWALS = 3
 LABEL = "voxelmill.crew"
 """Label of the Jobs and pods of one step's crew."""
 PLAIN = {
-    # The cluster watches memory itself; one thread a task, as everywhere.
-    "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "False",
-    "DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE": "False",
-    "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "False",
-    "DASK_DISTRIBUTED__WORKER__MEMORY__TARGET": "False",
-    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    **APART,
     # The first death is told at once: who is to blame is found out in `stage`.
     "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
 }
 
 
 @dataclass
 class Pods(Workers):
-    """Workers that are pods, of a scheduler that is one too."""
+    """Workers that are pods, of a scheduler that is one too; the cluster replaces the former."""
 
     team: "Team | None" = None
     left: int = RENEWALS
-
-    def settle(self) -> None:
-        """Replacing pods is the cluster's business; whoever is left goes on."""
 
     def renew(self) -> bool:
         """Start a new scheduler and new workers; whether that was done."""

@@ -23,7 +23,7 @@ from distributed import Client
 
 from voxelmill.execution import SlurmWorkers
 from voxelmill.plugin import BadConfig
-from voxelmill.run.cluster import Workers
+from voxelmill.run.cluster import APART, Workers
 from voxelmill.run.crew import CrewLostError
 from voxelmill.slots import AHEAD
 
@@ -35,15 +35,6 @@ ASK_S = 10.0
 """Time between two questions to SLURM about the jobs."""
 STILLBORN = 3
 """Jobs for each one wanted that may end without a worker, one after the other."""
-PROLOGUE = (
-    # SLURM watches memory itself; one thread a task, as everywhere.
-    "export DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE=False",
-    "export DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE=False",
-    "export DASK_DISTRIBUTED__WORKER__MEMORY__SPILL=False",
-    "export DASK_DISTRIBUTED__WORKER__MEMORY__TARGET=False",
-    "export DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False",
-    "export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1",
-)
 
 
 @dataclass
@@ -142,7 +133,7 @@ def _cluster(spec: SlurmWorkers, logs: Path | None, ahead: bool) -> Any:  # noqa
         # Dask replaces jobs; what they print goes into one file each.
         job_extra_directives=["--no-requeue", *spec.extra],
         job_directives_skip=["#SBATCH -e"],
-        job_script_prologue=list(PROLOGUE),
+        job_script_prologue=[f"export {name}={value}" for name, value in APART.items()],
         job_name="voxelmill-worker",
         death_timeout=WAIT_S,
         worker_extra_args=_lifetime(spec.minutes),

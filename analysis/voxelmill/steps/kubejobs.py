@@ -23,7 +23,7 @@ from voxelmill.kubeobjects import command, is_barren, name_of, replaced, secrets
 from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable
 from voxelmill.site import load_site
 from voxelmill.steps.guard import Hopeless
-from voxelmill.storeoptions import PASSED, options_of
+from voxelmill.storeoptions import PASSED, service_of
 
 WORKFLOW = Path(".snakemake/voxelmill/workflow")
 """Copy of the workflow below the working directory: only from there Snakemake sends sources."""
@@ -116,11 +116,8 @@ class Kubernetes:
                  "--container-image", self.image or self._own_image(),
                  "--default-storage-provider", "s3",
                  "--default-storage-prefix", self._prefix]  # fmt: skip
-        options = options_of(self.store)
-        if endpoint := options.endpoint or os.environ.get("AWS_ENDPOINT_URL"):
-            found += ["--storage-s3-endpoint-url", endpoint]
-        if region := options.region or os.environ.get("AWS_REGION"):
-            found += ["--storage-s3-region", region]
+        for name, value in service_of(self.store).items():
+            found += [f"--storage-s3-{name.replace('_', '-')}", value]
         if jobs := self.at_once or (self.site and load_site(self.site).site.max_jobs):
             found += ["--jobs", str(jobs)]
         return found

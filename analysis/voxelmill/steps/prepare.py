@@ -4,7 +4,6 @@ In: the configuration as Snakemake has read it. Out: `Prepared`; the rules hold 
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +18,7 @@ from voxelmill.ledger import write_json
 from voxelmill.plugin import BadConfig
 from voxelmill.steps.mirror import pull, pull_table, push
 from voxelmill.steps.scan import listed, scan
-from voxelmill.storeoptions import VARIABLE, is_url, options_of, told, use_stores
+from voxelmill.storeoptions import VARIABLE, is_url, options_of, service_of, told, use_stores
 
 
 @dataclass(frozen=True)
@@ -115,12 +114,7 @@ class Prepared:
     @property
     def service(self) -> dict[str, str]:
         """How Snakemake's storage plugin reaches the results: `endpoint_url` and `region`."""
-        options = options_of(self.config.store)
-        found = {
-            "endpoint_url": options.endpoint or os.environ.get("AWS_ENDPOINT_URL"),
-            "region": options.region or os.environ.get("AWS_REGION"),
-        }
-        return {name: value for name, value in found.items() if value}
+        return service_of(self.config.store)
 
     @property
     def ambient(self) -> dict[str, str]:
