@@ -10,6 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import kubernetes.client
+import kubernetes.config
+
 from clusters.slurmctl import until
 
 HERE = Path(__file__).parent / "kubernetes"
@@ -120,6 +123,14 @@ def get(kind: str, *words: str) -> list[dict[str, Any]]:
     found = json.loads(kubectl("get", kind, *words, "--output", "json"))
     items: list[dict[str, Any]] = found.get("items", [found])
     return items
+
+
+def offer(resource: str, count: int) -> None:
+    """Have the node say that it has something: what a device plugin would do."""
+    client = kubernetes.config.new_client_from_config(str(root() / "admin.kubeconfig"))
+    body = {"status": {"capacity": {resource: str(count)}}}
+    with client:
+        kubernetes.client.CoreV1Api(client).patch_node_status("node0", body)
 
 
 def token(account: str) -> str:
