@@ -14,6 +14,8 @@ class Metric(Plugin):
     """Base of all QC metrics; see `docs/add-an-algorithm.md`."""
 
     level: ClassVar[Literal["image", "object", "plate"]] = "image"
+    fails: ClassVar[frozenset[str]] = frozenset()
+    """Faults of `flags` with which an image is useless (verdict fail); others only warn."""
 
     def columns(self) -> dict[str, str]:
         """Columns made per channel → unit, e.g. ``ImageQuality_FocusScore`` → ``1``."""

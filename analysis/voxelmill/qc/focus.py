@@ -42,6 +42,7 @@ class Focus(Metric):
         "Sharpness: autocorrelation differences of Vollath 1987 (J. Microsc. 147:279), taken at "
         "two scales. Slope: Bray et al. 2012, doi:10.1177/1087057111420292"
     )
+    fails: ClassVar[frozenset[str]] = frozenset({"OutOfFocus"})
     min_sharpness: float = Field(default=0.1, ge=0)
     """Below this an image is out of focus whatever its plate looks like."""
     max_deviations: float = Field(default=5.0, gt=0)

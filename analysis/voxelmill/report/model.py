@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.plugin import Array
+from voxelmill.verdict import Verdict
 
-Status = Literal["ok", "quarantined"]
+Status = Literal["ok", "excluded", "quarantined"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class FieldRow:
     """One image: what was found in it and what is wrong with it.
 
     `counts` is objects by set; `qc` is QC column → value (NaN where undefined); `flags` are faults,
-    written ``channel: Fault`` where they belong to one channel. A quarantined image has a `reason`.
+    written ``channel: Fault`` where they belong to one channel. A quarantined image, and one that
+    was excluded, has a `reason`.
     """
 
     image: str
@@ -32,6 +34,31 @@ class FieldRow:
     counts: Mapping[str, int] = field(default_factory=dict)
     qc: Mapping[str, float] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    verdict: Verdict = "pass"
+
+
+@dataclass(frozen=True)
+class FlatField:
+    """Illumination of one channel: `flat` is (y, x), mean 1, as small as a thumbnail; `dark` too.
+
+    `dark` is None where it is taken as 0; `fields` is how many images it was estimated from.
+    """
+
+    channel: str
+    flat: NDArray[np.float32]
+    dark: NDArray[np.float32] | None = None
+    fields: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line on the plate as a whole: what was looked at, the value, the verdict, in words."""
+
+    name: str
+    value: float
+    unit: str = ""
+    verdict: Verdict = "pass"
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,3 +105,10 @@ class ReportData:
     limits: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
     command: str = ""
+    findings: tuple[Finding, ...] = ()
+    flatfields: tuple[FlatField, ...] = ()
+    effort: Mapping[str, str] = field(default_factory=dict)
+    """Run time, throughput and cost: text → text."""
+    citation: str = ""
+    approval: Mapping[str, str] = field(default_factory=dict)
+    """Who let the run go on, when, why; empty where nobody was asked."""

@@ -18,6 +18,7 @@ from voxelmill.ledger import write_json
 from voxelmill.overframe import prefix
 from voxelmill.steps.gather import Gathered, channels_of, gather, read_plate_map
 from voxelmill.tables import numeric, read_table, units, write_table
+from voxelmill.verdict import verdict_of, worst
 
 
 def aggregate(
@@ -71,6 +72,7 @@ def _images(found: Gathered, settings: Settings) -> tuple[dict[str, Any], dict[s
     flags = [
         "; ".join(faults[r]) if r >= 0 and not q else "" for r, q in zip(rows, lost, strict=True)
     ]
+    fails = {fault for metric in settings.qc.metrics for fault in metric.fails}
     table: dict[str, Any] = {
         **place_columns(found.dataset, [item for item, _ in order]),
         "Metadata_Timepoint": np.asarray([t for _, t in order], np.int64),
@@ -78,7 +80,12 @@ def _images(found: Gathered, settings: Settings) -> tuple[dict[str, Any], dict[s
             "quarantined" if q else "flagged" if f else "ok"
             for q, f in zip(lost, flags, strict=True)
         ],
+        "Metadata_Verdict": [
+            "fail" if q else verdict_of([v for v in f.split("; ") if v], fails)
+            for q, f in zip(lost, flags, strict=True)
+        ],
         "Metadata_Flags": flags,
+        "Metadata_Excluded": [""] * len(order),
         "Metadata_Reason": [found.quarantined.get(item.path, "") for item, _ in order],
     }
     keys = [(item.path, t) for item, t in order]
@@ -122,6 +129,9 @@ def _wells(
     for column in dict.fromkeys(c for row in treatments.values() for c in row):
         table[column] = [treatments.get(well, {}).get(column) for _, well in groups]
     table["Metadata_Images"] = np.asarray([len(r) for r in groups.values()], np.int64)
+    verdicts = images["Metadata_Verdict"]
+    table["Metadata_Verdict"] = [worst(verdicts[i] for i in r) for r in groups.values()]
+    table["Metadata_Excluded"] = [""] * len(groups)
     for state in ("flagged", "quarantined"):
         hits = [int((status[r] == state).sum()) for r in groups.values()]
         table[f"Metadata_Images_{state.capitalize()}"] = np.asarray(hits, np.int64)
