@@ -91,10 +91,11 @@ def scene(
         "position": [_start(letter, n) for letter, (n, _, _) in along.items()],
         "displayDimensions": [a for a in "xyz" if a in along],
         "crossSectionScale": _zoom(image),
+        "projectionScale": _zoom(image) * SCREEN_PX,
         "layers": [
             *(
-                _picture(name, source, number, channel, channelled="c" in image.axes)
-                for number, (name, channel) in enumerate(zip(pictures, channels, strict=True))
+                _picture(name, source, c, channel, image)
+                for c, (name, channel) in enumerate(zip(pictures, channels, strict=True))
             ),
             *(
                 _overlay(name, one, shown=number == 0)
@@ -104,6 +105,7 @@ def scene(
         "selectedLayer": {"layer": (sets or pictures)[0], "visible": True},
         "layout": "4panel" if image.shape[2] >= DEEP else "xy",
         "showAxisLines": False,
+        "showDefaultAnnotations": False,
     }
 
 
@@ -134,28 +136,38 @@ def _zoom(image: Image) -> float:
     _, _, z, y, x = image.shape
     dz, dy, dx = image.spacing_um
     finest = min(dz, dy, dx) if "z" in image.axes else min(dy, dx)
-    extent = max(y * dy, x * dx) / finest
+    if z < DEEP:
+        return max(y * dy, x * dx) / finest / SCREEN_PX
     # Four panels share the screen.
-    return extent / (SCREEN_PX / 2 if z >= DEEP else SCREEN_PX)
+    return max(z * dz, y * dy, x * dx) / finest / (SCREEN_PX / 2)
 
 
-def _picture(
-    name: str, source: str, number: int, channel: Channel, *, channelled: bool
-) -> dict[str, Any]:
-    low, high = channel.limits
-    margin = high - low
-    local = {"localDimensions": {"c'": [1, ""]}, "localPosition": [number]} if channelled else {}
+def _contrast(limits: tuple[float, float], dtype: str) -> dict[str, list[float]]:
+    """Limits, and the histogram around them; the viewer ignores both beyond the data type."""
+    low, high = limits
+    margin = (high - low) / 2
+    window = [low - margin, high + margin]
+    if np.dtype(dtype).kind == "f":
+        return {"range": [low, high], "window": window}
+    least, most = (int(n) for n in (np.iinfo(dtype).min, np.iinfo(dtype).max))
+    first = min(max(round(low), least), most - 1)
+    last = min(max(round(high), first + 1), most)
+    return {"range": [first, last], "window": [min(max(round(n), least), most) for n in window]}
+
+
+def _picture(name: str, source: str, number: int, channel: Channel, image: Image) -> dict[str, Any]:
+    local = {"localDimensions": {"c'": [1, ""]}, "localPosition": [number]}
     return {
         "type": "image",
         "name": name,
         "source": source,
-        **local,
+        **(local if "c" in image.axes else {}),
         "visible": channel.shown,
         "opacity": 1,
         "blend": "additive",
         "shader": SHADER,
         "shaderControls": {
-            "contrast": {"range": [low, high], "window": [low - margin / 2, high + margin / 2]},
+            "contrast": _contrast(channel.limits, image.dtype),
             "color": channel.colour,
         },
     }
