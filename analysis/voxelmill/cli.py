@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from voxelmill.plugin import VoxelmillError
-from voxelmill.steps import commands
+from voxelmill.steps import commands, resultcommands
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -276,28 +276,6 @@ def status_command(
     raise typer.Exit(show(results, status.View(every, logs), typer.echo))
 
 
-@app.command("view", rich_help_panel=USER, epilog="Example: voxelmill view results --well B03")
-def view_command(
-    results: Annotated[str, typer.Argument(help="Folder of the results, or s3://bucket/prefix.")],
-    dataset: Annotated[str, typer.Option(help="Only this dataset.")] = "",
-    image: Annotated[str | None, typer.Option(help="Open this image: its path, B/03/0.")] = None,
-    well: Annotated[str, typer.Option(help="Open the first image of this well, B03.")] = "",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 0,
-    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
-    config: Annotated[
-        Path | None, typer.Option(help="Configuration file that says how stores are reached.")
-    ] = None,
-) -> None:
-    """Show images with their labels over them in a browser, on this machine only."""
-    from voxelmill.steps.view import First, view
-
-    if config is not None:
-        from voxelmill.configfile import load_config
-
-        load_config(config)
-    view(results, First(dataset, image, well), port, typer.echo, browser=browser)
-
-
 @app.command("schema", rich_help_panel=USER)
 def schema_command() -> None:
     """Print the JSON schema of the configuration file as YAML."""
@@ -306,6 +284,7 @@ def schema_command() -> None:
     typer.echo(schema_yaml(), nl=False)
 
 
+app.add_typer(resultcommands.app)
 app.add_typer(commands.app)
 
 
