@@ -46,8 +46,11 @@ def item(path: str, well: str, site: str) -> Item:
     return Item(path, "plate", well, well[:1], well[1:], site, None, EDGE * EDGE)
 
 
-def results(folder: Path, *, zipped: bool = False) -> Path:
-    """Results of a plate with two images; the second is quarantined and has no labels."""
+def results(folder: Path, *, zipped: bool = False, url: str = "plate.zarr") -> Path:
+    """Results of a plate with two images; the second is quarantined and has no labels.
+
+    `url` is what the sheet has said of the plate.
+    """
     labels = objects()
     plate = folder / "plate.zarr"
     write_plate(str(plate), "plate", {("B", "03"): [Field("0"), Field("1")]})
@@ -57,7 +60,7 @@ def results(folder: Path, *, zipped: bool = False) -> Path:
         write_image(place, pixels, "cyx", (None, PIXEL_UM, PIXEL_UM), [Channel("DNA", "FFFFFF")])
     layout = Layout(folder / "results" / "p")
     items = (item("B/03/0", "B03", "0"), item("B/03/1", "B03", "1"))
-    write_json(layout.batch("0000"), Batch("p", "plate.zarr", "0000", items).as_json())
+    write_json(layout.batch("0000"), Batch("p", url, "0000", items).as_json())
     save_labels(layout.labels, "B/03/0", labels, ("nuclei", "cells"))
     if zipped:
         pack(layout.labels, layout.archive("0000"))
