@@ -4,7 +4,10 @@ In: results, and what to show of them first. Out: a server on the loopback addre
 interrupted.
 """
 
+import os
 import secrets
+import socket
+import sys
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,12 +71,21 @@ def view(
         with server:
             say(f"{results.name}: {server.url}{start}")
             say("Only this machine and this address; Ctrl-C ends it.")
-            if browser:
+            if "SSH_CONNECTION" in os.environ:
+                one = f"{server.server_port}:127.0.0.1:{server.server_port}"
+                say(f"On your own machine, first: ssh -L {one} {socket.gethostname()}")
+            if browser and _has_display():
                 webbrowser.open(f"{server.url}{start}")
             try:
                 server.serve_forever()
             except KeyboardInterrupt:
                 say("")
+
+
+def _has_display() -> bool:
+    """Whether a browser could be seen: without a display, one in the terminal would be started."""
+    screens = ("DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in screens)
 
 
 def _chosen(results: Results, dataset: str) -> list[str]:

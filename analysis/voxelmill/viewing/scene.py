@@ -170,6 +170,7 @@ def _picture(name: str, source: str, number: int, channel: Channel, image: Image
             "contrast": _contrast(channel.limits, image.dtype),
             "color": channel.colour,
         },
+        "tab": "rendering",
     }
 
 

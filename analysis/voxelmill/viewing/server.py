@@ -86,8 +86,8 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, port: int, token: str, routes: Routes) -> None:
-        super().__init__((ADDRESS, port), _Handler)
         self.token, self.routes, self.ended = token, routes, threading.Event()
+        super().__init__((ADDRESS, port), _Handler)
 
     @property
     def url(self) -> str:
