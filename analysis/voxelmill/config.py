@@ -104,7 +104,16 @@ class QC(Model):
     """Quality control."""
 
     metrics: tuple[AnyMetric, ...] = Field(
-        default=("focus", "saturation", "background", "empty", "blur", "detail", "signal"),
+        default=(
+            "focus",
+            "saturation",
+            "background",
+            "empty",
+            "blur",
+            "detail",
+            "signal",
+            "debris",
+        ),
         validate_default=True,
     )
     gate: Literal["report"] = Field(

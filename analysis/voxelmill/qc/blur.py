@@ -87,6 +87,15 @@ class Blur(Metric):
         sigma = self._rounded(_sigma(middle_plane(image)))
         return {BLUR: sigma, BLUR_UM: sigma * math.sqrt(spacing_um[1] * spacing_um[2])}
 
+    def combine(self, tiles: Mapping[str, Array], voxels: Array) -> dict[str, float]:
+        """Median of the tiles, thin remainders left out; of two the larger, on the scale."""
+        full = voxels * 2 > voxels.max()
+        kept = {column: values[full & ~np.isnan(values)] for column, values in tiles.items()}
+        return {
+            column: float(np.sort(values)[values.size // 2]) if values.size else math.nan
+            for column, values in kept.items()
+        }
+
     def flags(self, values: Mapping[str, Array]) -> dict[str, NDArray[np.bool_]]:
         """`Blurred`: blur above `max_px` or `max_um`, where one is set."""
         limits = {BLUR: self.max_px, BLUR_UM: self.max_um}

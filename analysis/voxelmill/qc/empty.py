@@ -50,7 +50,7 @@ class Empty(Metric):
         6.0,
         gt=0,
         description="standard errors of noise by which a block must differ from its neighbours: "
-        "by chance none of a plate's does",
+        "by chance one in a thousand million does",
     )
 
     def columns(self) -> dict[str, str]:
