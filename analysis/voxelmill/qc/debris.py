@@ -62,7 +62,7 @@ class Debris(Metric):
     def describe(self) -> dict[str, str]:
         """Columns → definition in a line."""
         return {
-            RATIO: "brightest block of 8 x 8 pixels over the typical one, both above the background",
+            RATIO: "brightest block of 8 x 8 pixels over the typical one, both above background",
             PERCENT: "share of blocks brighter than `ratio` times the typical one",
         }
 
