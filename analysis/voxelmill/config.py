@@ -104,7 +104,17 @@ class QC(Model):
     """Quality control."""
 
     metrics: tuple[AnyMetric, ...] = Field(
-        default=("focus", "saturation", "background", "empty"), validate_default=True
+        default=(
+            "focus",
+            "saturation",
+            "background",
+            "empty",
+            "blur",
+            "detail",
+            "signal",
+            "debris",
+        ),
+        validate_default=True,
     )
     gate: Literal["report"] = Field(
         default="report", description="report: flag images, and go on with all of them."
