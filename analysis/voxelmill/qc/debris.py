@@ -41,18 +41,21 @@ class Debris(Metric):
         "the criterion is our own; fluorescent debris as a fault of images: Bray & Carpenter 2018, "
         "doi:10.1007/978-1-4939-7357-6_7"
     )
-    faults: ClassVar[Mapping[str, str]] = {"Debris": "more debris than `max_percent`"}
+    faults: ClassVar[Mapping[str, str]] = {
+        "Debris": "more debris than `max_percent`, where that is set"
+    }
     ratio: float = Field(
         8.0,
         gt=1,
         description="times the typical level above which a block is debris. Cells in division and "
         "dying ones reach 3 to 7.3 in the images below, a fibre and a clump 8.5 and 9.5",
     )
-    max_percent: float = Field(
-        0.05,
+    max_percent: float | None = Field(
+        None,
         ge=0,
         le=100,
-        description="percent of the blocks that may be debris: two in a field of 520 x 696",
+        description="percent of the blocks that may be debris; default: any, since a fibre spoils "
+        "0.3 % of a field and the rest is sound. 0.05, two blocks of 520 x 696, finds it",
     )
 
     def columns(self) -> dict[str, str]:
@@ -106,7 +109,9 @@ class Debris(Metric):
         return {RATIO: float(ratio[known].max()), PERCENT: mean}
 
     def flags(self, values: Mapping[str, Array]) -> dict[str, NDArray[np.bool_]]:
-        """`Debris`: more blocks than `max_percent` are debris."""
+        """`Debris`: more blocks than `max_percent` are debris, where that is set."""
+        if self.max_percent is None:
+            return {}
         return {"Debris": np.asarray(values[PERCENT], dtype=np.float64) > self.max_percent}
 
 

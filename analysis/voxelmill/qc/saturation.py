@@ -40,11 +40,11 @@ class Saturation(Metric):
         "Saturated": "more voxels at full scale than `max_percent`"
     }
     max_percent: float = Field(
-        0.1,
+        0.3,
         ge=0,
         le=100,
-        description="percent of voxels that may be saturated: less than one nucleus of 22 px in a "
-        "field of 520 x 696; dust may be",
+        description="percent of voxels that may be saturated: three nuclei of 22 px in a field of "
+        "520 x 696, which dust and single dying cells may be; 0.1 finds single fibres",
     )
     full_scale: float | None = Field(
         None,
