@@ -151,6 +151,7 @@ def _data(found: Judged, images: Mapping[str, Mapping[str, Any]], settings: Sett
         warnings=(_next(dataset, images, settings),),
         units=units(found.layout.qc(found.batches[0].name)),
         channels=found.channels,
+        worst_first=True,
     )
 
 

@@ -113,6 +113,7 @@ def _run(
     check(prepared)
     if again.quarantined:
         _forget_quarantined(prepared)
+        prepared = prepare(config.model_dump(mode="json"), path)
     # On a store a plain run tries again what has no record there, and only that.
     if again.failed and not config.store:
         return _run_failed(config, prepared, snakemake, extra)
@@ -203,7 +204,7 @@ def summary(config: Config, prepared: Prepared) -> list[str]:
         counts = ", ".join(f"{n} {name}" for name, n in found["counts"].items())
         lines.append(f"{dataset}: {images} images; {counts}")
         lines += [f"  quarantined {i or 'image'}: {r}" for i, r in found["quarantined"].items()]
-        lines += [f"  excluded {i or 'image'}: {r}" for i, r in found["excluded"].items()]
+        lines += [f"  excluded {i or 'image'}: {r}" for i, r in found.get("excluded", {}).items()]
         report = f"{config.store}/{dataset}/{layout.report.name}" if config.store else layout.report
         lines.append(f"  report: {report}")
     lost = sum(line.startswith("  quarantined") for line in lines)
