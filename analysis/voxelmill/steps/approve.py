@@ -68,6 +68,9 @@ def give(results: str, dataset: str | None, said: Said) -> list[str]:
 
 
 def _meant(root: Place, results: str, dataset: str | None, said: Said) -> list[str]:
+    # To list a bucket takes long: it holds all labels, too.
+    if dataset is not None and read_review(root / dataset) is not None:
+        return [dataset]
     known = _reviewed(root)
     if not known:
         raise BadInput(
@@ -75,9 +78,7 @@ def _meant(root: Place, results: str, dataset: str | None, said: Said) -> list[s
             "`qc: {gate: ask}`. Run it first"
         )
     if dataset is not None:
-        if dataset not in known:
-            raise BadConfig(f"--dataset {dataset}: no QC report; allowed: {', '.join(known)}")
-        return [dataset]
+        raise BadConfig(f"--dataset {dataset}: no QC report; allowed: {', '.join(known)}")
     if len(known) == 1:
         return known
     asked = [name for name in known if waits(root / name)]

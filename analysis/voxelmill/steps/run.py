@@ -200,7 +200,8 @@ def summary(config: Config, prepared: Prepared) -> list[str]:
             lines.append(f"{dataset}: not finished")
             continue
         found = read_record(layout.record("aggregate"))
-        images = ", ".join(f"{n} {state}" for state, n in found["images"].items())
+        told = {s: n for s, n in found["images"].items() if n or s != "excluded"}
+        images = ", ".join(f"{n} {state}" for state, n in told.items())
         counts = ", ".join(f"{n} {name}" for name, n in found["counts"].items())
         lines.append(f"{dataset}: {images} images; {counts}")
         lines += [f"  quarantined {i or 'image'}: {r}" for i, r in found["quarantined"].items()]
