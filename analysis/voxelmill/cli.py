@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from voxelmill.plugin import VoxelmillError
-from voxelmill.steps import commands, resultcommands
+from voxelmill.steps import commands, gatecommands, resultcommands
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -285,6 +285,7 @@ def schema_command() -> None:
 
 
 app.add_typer(resultcommands.app)
+app.add_typer(gatecommands.app)
 app.add_typer(commands.app)
 
 

@@ -28,12 +28,15 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 
 PARTS: dict[str, tuple[str, ...]] = {
     "qc": ("qc", "sparse"),
+    "review": ("qc", "sparse"),
     "segment": ("objects", "sparse", "labels"),
     "measure": ("objects", "features", "relations", "sparse"),
     "aggregate": ("objects", "features", "relations", "qc"),
     "report": ("objects", "features", "qc", "sparse"),
 }
 """Which settings change the result of which step."""
+GATED = ("review", "report")
+"""Steps whose result shows `qc.gate`."""
 
 
 class Segmented(Model):
@@ -116,8 +119,10 @@ class QC(Model):
         ),
         validate_default=True,
     )
-    gate: Literal["report"] = Field(
-        default="report", description="report: flag images, and go on with all of them."
+    gate: Literal["report", "ask", "auto"] = Field(
+        default="report",
+        description="report: flag images, and go on with all of them. ask: stop at the QC report "
+        "until `voxelmill approve`. auto: leave out images whose verdict is fail.",
     )
 
 
@@ -211,7 +216,8 @@ class Settings(Model):
 
     def part(self, step: str) -> dict[str, Any]:
         """Return the settings that change what `step` computes, as JSON values."""
-        return self.model_dump(mode="json", include=set(PARTS[step]))
+        less = {} if step in GATED else {"qc": {"gate"}}
+        return self.model_dump(mode="json", include=set(PARTS[step]), exclude=less)
 
 
 class Config(Settings):

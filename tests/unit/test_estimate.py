@@ -80,6 +80,20 @@ def test_jobs_of_every_step() -> None:
     assert sorted(found.jobs[i].step for i in whole.after) == ["measure"] * 3 + ["qc"] * 3
 
 
+def test_a_gate_makes_all_segmentation_wait_for_a_review() -> None:
+    gated = SETTINGS.model_copy(update={"qc": SETTINGS.qc.model_copy(update={"gate": "ask"})})
+    group = ((FIELD, 4),)
+    found = estimate({"a": [group] * 2}, gated, Costs(), Places(2, 1))
+    jobs = list(found.jobs)
+    (review,) = (i for i, job in enumerate(jobs) if job.step == "review")
+    assert [jobs[i].step for i in jobs[review].after] == ["qc", "qc"]
+    assert all(job.after == (review,) for job in jobs if job.step == "segment")
+    assert found.steps["review"].jobs == 1
+    plain = estimate({"a": [group] * 2}, SETTINGS, Costs(), Places(2, 1))
+    assert len(jobs) == len(plain.jobs) + 1
+    assert found.wall_s > plain.wall_s
+
+
 def test_more_cores_are_faster_and_never_cheaper() -> None:
     one, two, many = (run(6, 24, Places(n, 1)) for n in (1, 2, 64))
     assert one.wall_s > 1.5 * two.wall_s > two.wall_s > many.wall_s

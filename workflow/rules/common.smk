@@ -92,6 +92,18 @@ def read_too(*patterns):
     return of_batches(*patterns) if RUN.config.store else []
 
 
+ASKS = RUN.config.qc.gate == "ask"
+
+
+def gate(wildcards):
+    """Input function: what a batch leaves out, if anything; refuses what nobody has approved."""
+    try:
+        found = RUN.gate(wildcards.dataset, wildcards.batch)
+    except VoxelmillError as error:
+        raise WorkflowError(str(error)) from None
+    return kept(found) if found else []
+
+
 def plate_map(wildcards):
     """Input function: the dataset's plate map, if it has one; never on the store."""
     path = RUN.plate_maps.get(wildcards.dataset)

@@ -2,6 +2,7 @@ rule report:
     input:
         batches=of_batches(BATCH),
         aggregated=kept(f"{RECORDS}/aggregate.json"),
+        approval=kept("{dataset}/approval.json") if ASKS else [],
         besides=read_too(
             *[
                 f"{RECORDS}/{step}/{{batch}}.json"

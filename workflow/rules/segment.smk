@@ -1,6 +1,7 @@
 rule segment:
     input:
         kept(BATCH),
+        gate,
     output:
         record=kept(f"{RECORDS}/segment/{{batch}}.json"),
         index=kept(INDEX),

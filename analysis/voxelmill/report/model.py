@@ -112,3 +112,5 @@ class ReportData:
     citation: str = ""
     approval: Mapping[str, str] = field(default_factory=dict)
     """Who let the run go on, when, why; empty where nobody was asked."""
+    worst_first: bool = False
+    """Whether pictures come by verdict, those that fail first; else by plate."""

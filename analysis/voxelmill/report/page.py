@@ -29,6 +29,7 @@ from voxelmill.report.layout import (
 from voxelmill.report.model import FieldRow, ReportData, Thumbnail
 from voxelmill.report.overlay import SET_COLOURS
 from voxelmill.report.payload import payload
+from voxelmill.verdict import ORDER
 
 SCRIPTS = ("common.js", "plate.js", "fields.js", "gallery.js")
 MANY_MEASURES = 30
@@ -110,7 +111,9 @@ def _content(
         "ramp": viridis()[::16] + viridis()[-1:],
         "unplaced": [w.name for w in wells if w.place is None] if shown else [],
         "gallery": pictures,
-        "cards": _cards(pictures, fields, wells),
+        "cards": sorted(_cards(pictures, fields, wells), key=worst)
+        if data.worst_first
+        else _cards(pictures, fields, wells),
         "quarantined": [(i, f) for i, f in enumerate(fields) if f.status == "quarantined"],
         "has_qc": any(f.qc for f in fields),
         "parameters": to_yaml(data.parameters),
@@ -191,6 +194,11 @@ def _cards(
         }
         for c in cards
     ]
+
+
+def worst(card: Mapping[str, Any]) -> int:
+    """Sort key of cards by verdict."""
+    return -ORDER.index(card["field"].verdict) if card["field"] else 0
 
 
 def to_yaml(value: Mapping[str, object]) -> str:

@@ -34,14 +34,21 @@ def qc_command(
 @app.command("segment", rich_help_panel=STEP)
 @logged
 def segment_command(
-    batch: Batch, record: Record, config: Settings, run: Run = None, workers: Workers = 1
+    batch: Batch,
+    record: Record,
+    config: Settings,
+    gate: Annotated[
+        Path | None, typer.Argument(help="results/<dataset>/gate/<batch>.json: what is left out.")
+    ] = None,
+    run: Run = None,
+    workers: Workers = 1,
 ) -> None:
-    """Find objects in every image of a batch."""
+    """Find objects in every image of a batch, but for those that are left out."""
     from voxelmill.configfile import load_settings
     from voxelmill.steps.segment import segment
     from voxelmill.steps.work import read_execution
 
-    segment(batch, record, load_settings(config), read_execution(run, workers))
+    segment(batch, record, load_settings(config), read_execution(run, workers), gate)
 
 
 @app.command("measure", rich_help_panel=STEP)

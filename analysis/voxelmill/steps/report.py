@@ -13,6 +13,7 @@ from voxelmill.overframe import prefix
 from voxelmill.report import render
 from voxelmill.report.model import FieldRow, ReportData, Thumbnail
 from voxelmill.sizes import THUMBNAILS
+from voxelmill.steps.gate import told
 from voxelmill.steps.gather import Gathered, channels_of, gather, read_record
 from voxelmill.steps.labelplace import check_labels
 from voxelmill.steps.thumbnails import choose, thumbnail
@@ -55,7 +56,7 @@ def report(batch_files: Sequence[Path], out: Path, settings: Settings, command: 
 def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
     images = read_table(found.layout.images)
     names = [c for metric in settings.qc.metrics for c in metric.columns()]
-    shown = choose(found.items, set(found.quarantined), THUMBNAILS)
+    shown = choose(found.items, {*found.quarantined, *found.excluded}, THUMBNAILS)
     segmented = {
         image: entry
         for batch in found.batches
@@ -80,6 +81,7 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
         units=units(found.layout.wells),
         channels=tuple(channels_of(images, names)),
         command=command,
+        approval=told(found.layout, settings),
     )
 
 
@@ -102,13 +104,13 @@ def _natural(name: str) -> tuple[int, str]:
 
 def _field(row: dict[str, Any], settings: Settings) -> FieldRow:
     counts = {name: row[f"Metadata_Count_{prefix(name)}"] for name in settings.objects}
-    lost = row["Metadata_Status"] == "quarantined"
+    status = row["Metadata_Status"]
     return FieldRow(
         image=row["Metadata_Image"],
         well=row["Metadata_Well"],
         site=row["Metadata_Site"],
-        status="quarantined" if lost else "ok",
-        reason=row["Metadata_Reason"],
+        status="ok" if status == "flagged" else status,
+        reason=row["Metadata_Excluded"] or row["Metadata_Reason"],
         counts={n: int(c) for n, c in counts.items() if not math.isnan(c)},
         qc={c: v for c, v in row.items() if not c.startswith("Metadata_")},
         flags=tuple(f for f in row["Metadata_Flags"].split("; ") if f),

@@ -12,7 +12,7 @@ from voxelmill.config import Config
 from voxelmill.costs import Costs
 from voxelmill.estimate import Estimate, Group, Places, estimate
 from voxelmill.execution import Compute
-from voxelmill.layout import BATCH_STEPS
+from voxelmill.layout import BATCH_STEPS, REVIEW
 from voxelmill.machine import Limit
 from voxelmill.plan import GIB, Load, advise
 from voxelmill.quotas import (
@@ -118,7 +118,7 @@ def _memory(found: Survey, load: Load) -> dict[str, int]:
         sum(tables(k.extent, k.images, load.settings) for k in kinds)
         for kinds in found.kinds.values()
     )
-    return memory | {"aggregate": int(TABLES + most), "report": PAGE}
+    return memory | {"aggregate": int(TABLES + most), "report": PAGE, REVIEW: PAGE}
 
 
 def _smaller(found: Survey, load: Load, step: str, gib: float) -> str:

@@ -5,11 +5,12 @@ step records it as quarantined and goes on with the others.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -53,6 +54,8 @@ class Opened:
     image: Image | None
     digest: str = ""
     reason: str = ""
+    excluded: bool = False
+    """Left out before it was opened, for that reason."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +118,14 @@ def read_execution(file: Path | None, workers: int) -> Execution:
 
 @contextmanager
 def start(
-    step: str, batch_file: Path, settings: Settings, execution: Execution, before: str = ""
+    step: str,
+    batch_file: Path,
+    settings: Settings,
+    execution: Execution,
+    before: str = "",
+    excluded: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Work]:
-    """Open a batch for a step: workers, ledger and images.
+    """Open a batch for a step: workers, ledger and images; not those `excluded` for a reason.
 
     What an interrupted run has finished is kept only if the images, and the record `before` that
     the step builds on (its digest), are still the same.
@@ -133,6 +141,7 @@ def start(
         "blocks": execution.blocks.model_dump(),
         "version": __version__,
         "before": before,
+        "excluded": dict(excluded),
     }
     alike = all(whole(extent, execution.blocks) for extent in extents.values())
     compute = execution.compute
@@ -143,12 +152,7 @@ def start(
     with pool(
         compute, execution.workers, Progress(), alike, layout.worker_logs, ahead=afar
     ) as workers:
-        tasks = {i.path: (batch.url, i, settings.sparse) for i in batch.items}
-        opened = workers.run(f"{step}: open", open_item, tasks)
-        images = tuple(
-            o.value if o.reason is None else Opened(i, None, reason=o.reason)
-            for i, o in zip(batch.items, opened.values(), strict=True)
-        )
+        images = _open(step, batch, settings, workers, excluded)
         identity["input"] = [image.digest for image in images]
         # Blocks of a large image may run on other nodes; what they leave is worth keeping.
         local = partial(scratch_place, step, batch, layout, settings, compute)
@@ -156,6 +160,25 @@ def start(
         with Ledger(layout.scratch(step, batch.name), identity, scratch=scratch) as ledger:
             hint = advice(extents, load)
             yield Work(batch, layout, settings, execution, workers, ledger, images, hint)
+
+
+def _open(
+    step: str, batch: Batch, settings: Settings, workers: Pool, excluded: Mapping[str, str]
+) -> tuple[Opened, ...]:
+    """Open the images of a batch; in its order."""
+    wanted = [i for i in batch.items if i.path not in excluded]
+    tasks = {i.path: (batch.url, i, settings.sparse) for i in wanted}
+    found = workers.run(f"{step}: open", open_item, tasks)
+    opened = {
+        i.path: o.value if o.reason is None else Opened(i, None, reason=o.reason)
+        for i, o in zip(wanted, found.values(), strict=True)
+    }
+    return tuple(
+        opened[i.path]
+        if i.path in opened
+        else Opened(i, None, reason=excluded[i.path], excluded=True)
+        for i in batch.items
+    )
 
 
 def _shared_scratch(step: str, batch: Batch, layout: Layout, compute: Compute) -> Place | None:
