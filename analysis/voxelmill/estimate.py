@@ -5,6 +5,8 @@ The clock is that of a list schedule: whatever is ready starts as soon as there 
 
     qc ──────────────────┐
     segment ─► measure ──┴─► aggregate ─► report      of every dataset; then the check of all
+
+Where light is corrected, *illuminate* is before *segment*.
 """
 
 import heapq
@@ -15,7 +17,7 @@ from dataclasses import dataclass, field
 from voxelmill.config import Settings
 from voxelmill.costs import Costs
 from voxelmill.extent import Extent
-from voxelmill.layout import BATCH_STEPS, DATASET_STEPS
+from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, ILLUMINATION
 
 Group = tuple[tuple[Extent, int], ...]
 """Images of one batch: how many of each extent."""
@@ -132,11 +134,13 @@ def jobs_of(
     checked = []
     for dataset, groups in batches.items():
         before = []
+        whole = _together(groups)
+        lit = (add(ILLUMINATION, dataset, whole, 1),) if settings.illumination and groups else ()
         for group in groups:
             cores = _cores(group, settings, costs, places)
-            qc, segment = (add(step, dataset, group, cores[step]) for step in ("qc", "segment"))
+            qc = add("qc", dataset, group, cores["qc"])
+            segment = add("segment", dataset, group, cores["segment"], lit)
             before += [qc, add("measure", dataset, group, cores["measure"], (segment,))]
-        whole = _together(groups)
         checked.append(add("aggregate", dataset, whole, 1, tuple(before)))
         add("report", dataset, whole, 1, (checked[-1],))
     if batches:
@@ -210,7 +214,9 @@ def _followers(after: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def _steps(jobs: Sequence[Job]) -> dict[str, Step]:
-    found: dict[str, list[Job]] = {s: [] for s in (*BATCH_STEPS, *DATASET_STEPS, CHECK)}
+    found: dict[str, list[Job]] = {
+        s: [] for s in (ILLUMINATION, *BATCH_STEPS, *DATASET_STEPS, CHECK)
+    }
     for job in jobs:
         found[job.step].append(job)
     return {step: _step(mine) for step, mine in found.items() if mine}

@@ -1,14 +1,14 @@
-"""Retrospective illumination correction: how bright the light is where, from the fields themselves.
+"""Retrospective illumination correction: how bright the light is where, from fields themselves.
 
-In: a sample of fields of one channel, (n, y, x), as small as thumbnails. Out: a `Profile`: flat-field
-(mean 1) and dark-field. The model is that of BaSiC (Peng et al. 2017, doi:10.1038/ncomms14836)::
+In: a sample of fields of one channel, (n, y, x), as small as thumbnails. Out: a `Profile`: its
+flat-field (mean 1) and dark-field. The model is that of BaSiC::
 
     field = baseline · flat + dark + objects         objects are bright, or few, or both
 
-A baseline is the background of one field. Pixels far above it are objects and left out; what remains
-is divided by the baselines, and the median over all fields is the flat-field. It is smoothed as far
-as makes one half of the fields predict the other half best. Pure numpy, without BLAS: the same bytes
-on one thread and on many.
+A baseline is the background of one field. Pixels far above it are objects and left out; what
+remains is divided by the baselines, and the median over all fields is the flat-field. It is
+smoothed as far as makes one half of the fields predict the other half best. Pure numpy, without
+BLAS: the same bytes on one thread and on many.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ DIM = 0.05
 SMOOTH = (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
 """Widths of the smoothing that are tried, in pixels of the profile."""
 SPREAD = 0.05
-"""Relative spread of baselines at which a dark-field counts half: with less there is none to see."""
+"""Relative spread of baselines at which a dark-field counts half; with none it cannot be seen."""
 ROBUST = 1.5
 """Deviations from the line beyond which a field's word on a pixel counts less."""
 LEAST_FLAT = 1 / 32
@@ -149,7 +149,8 @@ def _flat(values: Float) -> tuple[Float, Float, Mask]:
 
 def _positive(flat: Float) -> Float:
     flat = np.maximum(flat, LEAST_FLAT * flat.mean())
-    return flat / flat.mean()
+    scaled: Float = flat / flat.mean()
+    return scaled
 
 
 def _backgrounds(even: Float) -> tuple[Float, Mask]:
@@ -220,7 +221,7 @@ def _anchored(dark: Float, flat: Float, darkest: Float) -> Float:
     """
     tilt = flat - flat.mean()
     spread = (tilt**2).mean()
-    share = (tilt * dark).mean() / spread if spread > 1e-6 else 0.0  # noqa: PLR2004
+    share = (tilt * dark).mean() / spread if spread > 1e-6 else 0.0
     return np.clip(dark - share * flat, 0.0, np.maximum(darkest, 0.0).reshape(flat.shape))
 
 
@@ -247,7 +248,8 @@ def smooth(flat: Float, width: float) -> Float:
 
     Notes
     -----
-    Local linear regression: Fan and Gijbels 1996, *Local Polynomial Modelling and Its Applications*.
+    Local linear regression: Fan and Gijbels 1996, *Local Polynomial Modelling and Its
+    Applications*.
     """
     if not width:
         return flat
@@ -272,4 +274,4 @@ def _rounded(values: Float) -> NDArray[np.float32]:
     if most == 0:
         return np.zeros(values.shape, np.float32)
     step = 2.0 ** (np.ceil(np.log2(most)) - BITS)
-    return (np.rint(values / step) * step).astype(np.float32)
+    return np.asarray(np.rint(values / step) * step, np.float32)

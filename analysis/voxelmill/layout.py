@@ -9,7 +9,8 @@ results/<dataset>/objects/<object set>/<batch>.parquet
 results/<dataset>/qc/<batch>.parquet
 results/<dataset>/index/<batch>.parquet  where each object lies
 results/<dataset>/{images,wells}.parquet, report.html
-results/<dataset>/records/<step>/<batch>.json, records/{aggregate,report}.json
+results/<dataset>/illumination.ome.zarr  profiles of light, where it is to be corrected
+results/<dataset>/records/<step>/<batch>.json, records/{illumination,aggregate,report}.json
 results/<dataset>/logs/                  as the records; how each job is, see `joblog`
 results/<dataset>/scratch/               of running steps; gone when they finish
 results/check.json, check.log            the verdict over all datasets
@@ -28,6 +29,8 @@ RESULTS = "VOXELMILL_RESULTS"
 """Environment variable: ``s3://bucket/prefix`` where results are kept on a store."""
 DATASET_STEPS = ("aggregate", "report")
 """Steps with one job a dataset, in the order they follow each other."""
+ILLUMINATION = "illumination"
+"""Step with one job a dataset before all others, only where light is to be corrected."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class Layout:
     def labels_address(self) -> str:
         """Root of the labels that are not zipped."""
         return f"{self.store}/{self.labels.name}" if self.store else str(self.labels)
+
+    @property
+    def illumination_address(self) -> str:
+        """Root of the profiles of light."""
+        return f"{self.store or self.root}/illumination.ome.zarr"
 
     def labels_of(self, batch: str) -> str:
         """Root of the labels of one batch as they are: zipped, or in the folder."""

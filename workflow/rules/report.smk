@@ -2,6 +2,7 @@ rule report:
     input:
         batches=of_batches(BATCH),
         aggregated=kept(f"{RECORDS}/aggregate.json"),
+        profiles=PROFILES,
         besides=read_too(
             *[
                 f"{RECORDS}/{step}/{{batch}}.json"

@@ -1,6 +1,7 @@
 rule segment:
     input:
-        kept(BATCH),
+        batch=kept(BATCH),
+        profiles=PROFILES,
     output:
         record=kept(f"{RECORDS}/segment/{{batch}}.json"),
         index=kept(INDEX),
@@ -17,5 +18,5 @@ rule segment:
         settings=RUN.settings("segment"),
         run=RUN.execution,
     shell:
-        "voxelmill segment {input:q} --record {output.record:q} --config {params.settings:q}"
+        "voxelmill segment {input.batch:q} --record {output.record:q} --config {params.settings:q}"
         f" --run {{params.run:q}} --workers {{threads}}{REDIRECT}"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from voxelmill.joblog import read_log
 from voxelmill.jobstates import Jobs, Now, Stopped, jobs, look, stopped
-from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, Layout, verdict, verdict_log
+from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, ILLUMINATION, Layout, verdict, verdict_log
 from voxelmill.tally import Portion, Tally, batches_of, total
 
 THREADS = 16
@@ -83,8 +83,9 @@ class Survey:
         summed: dict[str, dict[str, int]] = {step: {} for step in (*BATCH_STEPS, *DATASET_STEPS)}
         for dataset in self.datasets:
             for step, found in dataset.steps.items():
+                states = summed.setdefault(step, {})
                 for state, n in found.counts().items():
-                    summed[step][state] = summed[step].get(state, 0) + n
+                    states[state] = states.get(state, 0) + n
         return summed
 
 
@@ -125,7 +126,8 @@ def standing(tally: Tally, dataset: str, now: Now, most: int) -> Standing:
         step: jobs(layout, step, batches.keys(), tally.done(dataset, step), now)
         for step in BATCH_STEPS
     }
-    for step in DATASET_STEPS:
+    lit = any(f(ILLUMINATION).exists() for f in (layout.record, layout.log))
+    for step in (*([ILLUMINATION] if lit else ()), *DATASET_STEPS):
         done = frozenset({""} if layout.record(step).exists() else ())
         steps[step] = jobs(layout, step, frozenset({""}), done, now)
     return Standing(dataset, total(batches), steps, *_quarantined(layout, steps, most))

@@ -13,7 +13,7 @@ from typing import Any
 from voxelmill.batchtable import BatchLoad, total
 from voxelmill.config import Config, Settings
 from voxelmill.configfile import load_sheet, parse
-from voxelmill.layout import RESULTS, Layout, batch_table, verdict
+from voxelmill.layout import ILLUMINATION, RESULTS, Layout, batch_table, verdict
 from voxelmill.ledger import write_json
 from voxelmill.plugin import BadConfig
 from voxelmill.steps.mirror import pull, pull_table, push
@@ -95,6 +95,9 @@ class Prepared:
         """Yield every file that Snakemake tracks, with a record made from it later (or itself)."""
         layout = self.layout(dataset)
         aggregated, reported = layout.record("aggregate"), layout.record("report")
+        if self.config.illumination and self.batches[dataset]:
+            first = layout.record("segment", self.batches[dataset][0])
+            yield layout.record(ILLUMINATION), first
         for batch in self.batches[dataset]:
             measured = layout.record("measure", batch)
             yield from (

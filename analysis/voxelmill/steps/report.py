@@ -13,6 +13,7 @@ from voxelmill.overframe import prefix
 from voxelmill.report import render
 from voxelmill.report.model import FieldRow, ReportData, Thumbnail
 from voxelmill.sizes import THUMBNAILS
+from voxelmill.steps.flatfields import flatfields
 from voxelmill.steps.gather import Gathered, channels_of, gather, read_record
 from voxelmill.steps.labelplace import check_labels
 from voxelmill.steps.thumbnails import choose, thumbnail
@@ -80,6 +81,7 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
         units=units(found.layout.wells),
         channels=tuple(channels_of(images, names)),
         command=command,
+        flatfields=flatfields(found.layout, on=settings.illumination is not None),
     )
 
 
