@@ -55,8 +55,8 @@ def _read(root: str, path: str, digest: str) -> Profiles:
         found, told = np.zeros((0, 1, 1), np.float32), str(error)
     if told != digest:
         raise StoreUnavailable(
-            f"{root}/{path}: absent, damaged or another one ({told}); must be what illuminate wrote "
-            f"(sha256 {digest}). Delete records/illumination.json and run again: that makes it anew"
+            f"{root}/{path}: absent, damaged or another one ({told}); must be what illuminate "
+            f"wrote (sha256 {digest}). Delete records/illumination.json and run again: that makes it anew"
         )
     return found
 

@@ -12,6 +12,7 @@ BLAS: the same bytes on one thread and on many.
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -36,7 +37,7 @@ DIM = 0.05
 """A field is black, and of no use, with less than this share of the light of a bright one."""
 SMOOTH = (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
 """Widths of the smoothing that are tried, in pixels of the profile."""
-SPREAD = 0.05
+SPREAD = 0.02
 """Relative spread of baselines at which a dark-field counts half; with none it cannot be seen."""
 ROBUST = 1.5
 """Deviations from the line beyond which a field's word on a pixel counts less."""
@@ -106,27 +107,25 @@ def estimate(fields: Array, settings: Illumination) -> Profile:
     """
     shape = fields.shape[1:]
     offset = 0.0 if settings.dark == "estimate" else settings.dark
-    values = fields.reshape(len(fields), -1).astype(np.float64) - offset
+    values = fields.reshape(len(fields), prod(shape)).astype(np.float64) - offset
     values = values[np.isfinite(values).all(axis=1)]
     values = values[_lit(values)]
     if len(values) < LEAST:
         return Profile(np.ones(shape, np.float32), np.full(shape, offset, np.float32), 0)
-    halves = [_flat(values[i::2])[0].reshape(shape) for i in range(2)]
+    dim = settings.dark == "estimate"
+    halves = [_fit(values[i::2], dim)[0].reshape(shape) for i in range(2)]
     width = _width(halves)
-    flat, base, kept = _flat(values)
-    dark = np.zeros_like(flat)
-    if settings.dark == "estimate":
-        flat, dark = _lines(values, base, kept)
-    flat = np.maximum(smooth(flat.reshape(shape), width), LEAST_FLAT)
+    flat, dark = (part.reshape(shape) for part in _fit(values, dim))
+    flat = np.maximum(smooth(flat, width), LEAST_FLAT)
     flat /= flat.mean()
-    if settings.dark == "estimate":
-        dark = _anchored(smooth(dark.reshape(shape), width), flat, values.min(axis=0))
-    return Profile(
-        flat=_rounded(flat),
-        dark=_rounded(dark.reshape(shape) + offset),
-        fields=len(values),
-        smoothing_px=width,
-    )
+    dark = _anchored(smooth(dark, width), flat, values.min(axis=0)) if dim else dark + offset
+    return Profile(_rounded(flat), _rounded(dark), len(values), width)
+
+
+def _fit(values: Float, dim: bool) -> tuple[Float, Float]:
+    """Flat-field and dark-field (p,) of fields (n, p), as noisy as they are."""
+    flat, base, kept = _flat(values)
+    return _lines(values, base, kept) if dim else (flat, np.zeros_like(flat))
 
 
 def _lit(values: Float) -> Mask:

@@ -140,6 +140,7 @@ def test_part_holds_what_a_step_depends_on_and_no_more() -> None:
         "features": config(objects=SETS, features=["shape"]),
         "qc": config(objects=SETS, qc={"metrics": ["focus"]}),
         "sparse": config(objects=SETS, sparse="allow"),
+        "illumination": config(objects=SETS, illumination={"kind": "flatfield"}),
         "objects": config(),
         "blocks": config(objects=SETS, blocks={"size": 64}),
         "max_quarantined": config(objects=SETS, max_quarantined=3),
@@ -150,7 +151,8 @@ def test_part_holds_what_a_step_depends_on_and_no_more() -> None:
     assert reruns == {
         "features": {"measure", "aggregate", "report"},
         "qc": {"qc", "aggregate", "report"},
-        "sparse": {"qc", "segment", "measure", "report"},
+        "sparse": {"qc", "illumination", "segment", "measure", "report"},
+        "illumination": {"illumination", "segment", "measure", "report"},
         "objects": {"segment", "measure", "aggregate", "report"},
         "blocks": set(),
         "max_quarantined": set(),
