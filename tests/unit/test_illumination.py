@@ -113,8 +113,8 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
 )
 def test_the_flat_fields_are_those_of_basic(
     name: str,
-    dark: Any,
-    reference: str,  # noqa: ANN401
+    dark: Any,  # noqa: ANN401
+    reference: str,
 ) -> None:
     images = np.load(BASIC / f"{name}.npz")["images"]
     truth = np.load(BASIC / f"{name}_reference.npz")[reference]
