@@ -1,4 +1,4 @@
-"""Plates under uneven light: equal objects on an even background, as a lens with a vignette sees."""
+"""Plates under uneven light: equal objects on an even background, seen with a vignette."""
 
 from collections.abc import Sequence
 from pathlib import Path

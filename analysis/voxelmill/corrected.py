@@ -56,7 +56,8 @@ def _read(root: str, path: str, digest: str) -> Profiles:
     if told != digest:
         raise StoreUnavailable(
             f"{root}/{path}: absent, damaged or another one ({told}); must be what illuminate "
-            f"wrote (sha256 {digest}). Delete records/illumination.json and run again: that makes it anew"
+            f"wrote (sha256 {digest}). Delete records/illumination.json and run again: that "
+            "makes it anew"
         )
     return found
 

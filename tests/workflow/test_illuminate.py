@@ -86,7 +86,7 @@ def test_equal_objects_become_equal(plate: Path, tmp_path: Path) -> None:
     assert told["illumination"]
 
 
-def test_neither_blocks_nor_workers_nor_processes_matter(plate: Path, tmp_path: Path) -> None:
+def test_neither_blocks_nor_workers_matter(plate: Path, tmp_path: Path) -> None:
     ways = {
         "whole": Execution(),
         "blocks": Execution(blocks=Blocks(size=64), workers=2),
