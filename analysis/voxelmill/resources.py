@@ -32,7 +32,7 @@ GROWTH = 0.75
 """How much more a further attempt gets."""
 TABLES, PAGE = 160 * MIB, 480 * MIB
 """Memory of *aggregate* besides the tables, and of *report*."""
-LIGHT = 100
+LIGHT = 64
 """Bytes of temporaries of *illuminate* for every pixel of its sample."""
 VALUE, ROW = 16, 400
 """Bytes that *aggregate* holds of a table's value, and of a row besides."""
