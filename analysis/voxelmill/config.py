@@ -20,6 +20,7 @@ from pydantic import (
 
 from voxelmill.choice import AnyFeature, AnyMetric, AnySegmenter, tagged
 from voxelmill.execution import Batches, Blocks, Compute, Model
+from voxelmill.illumination import Illumination
 from voxelmill.storeoptions import Prefix, StoreOptions, is_url
 
 MIRROR = ".snakemake/storage/results"
@@ -29,10 +30,11 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 PARTS: dict[str, tuple[str, ...]] = {
     "qc": ("qc", "sparse"),
     "review": ("qc", "sparse"),
-    "segment": ("objects", "sparse", "labels"),
-    "measure": ("objects", "features", "relations", "sparse"),
+    "illumination": ("illumination", "sparse"),
+    "segment": ("objects", "sparse", "labels", "illumination"),
+    "measure": ("objects", "features", "relations", "sparse", "illumination"),
     "aggregate": ("objects", "features", "relations", "qc"),
-    "report": ("objects", "features", "qc", "sparse"),
+    "report": ("objects", "features", "qc", "sparse", "illumination"),
 }
 """Which settings change the result of which step."""
 GATED = ("review", "report")
@@ -143,6 +145,10 @@ class Settings(Model):
         default="refuse",
         description="refuse: an image with absent chunks is quarantined. allow: absent = 0.",
     )
+    illumination: Illumination | None = Field(
+        default=None,
+        description="Corrects uneven light in segment and measure; QC judges pixels as they are.",
+    )
     labels: Literal["folder", "zip"] = Field(
         default="folder",
         description="folder: one sidecar OME-Zarr. zip: one zipped OME-Zarr a batch, for file "
@@ -216,8 +222,9 @@ class Settings(Model):
 
     def part(self, step: str) -> dict[str, Any]:
         """Return the settings that change what `step` computes, as JSON values."""
+        off = {"illumination"} if self.illumination is None else set()
         less = {} if step in GATED else {"qc": {"gate"}}
-        return self.model_dump(mode="json", include=set(PARTS[step]), exclude=less)
+        return self.model_dump(mode="json", include=set(PARTS[step]) - off, exclude=less)
 
 
 class Config(Settings):

@@ -6,8 +6,8 @@ The clock is that of a list schedule: whatever is ready starts as soon as there 
     qc ──────────────────┐
     segment ─► measure ──┴─► aggregate ─► report      of every dataset; then the check of all
 
-Where a gate follows QC, all of a dataset's *segment* wait for its review; a person's answer is not
-counted.
+Where light is corrected, *illuminate* is before *segment*. Where a gate follows QC, all of a
+dataset's *segment* wait for its review; a person's answer is not counted.
 """
 
 import heapq
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from voxelmill.config import Settings
 from voxelmill.costs import Costs
 from voxelmill.extent import Extent
-from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, REVIEW
+from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, ILLUMINATION, REVIEW
 
 Group = tuple[tuple[Extent, int], ...]
 """Images of one batch: how many of each extent."""
@@ -142,6 +142,8 @@ def jobs_of(
             each = [_cores(group, settings, costs, places)["qc"] for group in groups]
             before = [add("qc", dataset, g, n) for g, n in zip(groups, each, strict=True)]
             first = (add(REVIEW, dataset, whole, 1, tuple(before)),)
+        if settings.illumination and groups:
+            first = (add(ILLUMINATION, dataset, whole, 1, first),)
         for group in groups:
             cores = _cores(group, settings, costs, places)
             before += [] if gated else [add("qc", dataset, group, cores["qc"])]
@@ -220,7 +222,8 @@ def _followers(after: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def _steps(jobs: Sequence[Job]) -> dict[str, Step]:
-    found: dict[str, list[Job]] = {s: [] for s in (*BATCH_STEPS, REVIEW, *DATASET_STEPS, CHECK)}
+    steps = (ILLUMINATION, *BATCH_STEPS, REVIEW, *DATASET_STEPS, CHECK)
+    found: dict[str, list[Job]] = {step: [] for step in steps}
     for job in jobs:
         found[job.step].append(job)
     return {step: _step(mine) for step, mine in found.items() if mine}

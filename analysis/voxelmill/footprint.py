@@ -77,6 +77,10 @@ def footprint(
     files = len(groups) * (1 + 3 + 2 + sets) + OUTPUTS["aggregate"] + OUTPUTS["report"] + 2
     tracked = len(groups) * (OUTPUTS["qc"] + OUTPUTS["segment"] + OUTPUTS["measure"] + sets)
     tracked += OUTPUTS["aggregate"] + OUTPUTS["report"]
+    if config.illumination:
+        # A kind of images has two documents and a chunk for each of twice its channels.
+        files += 5 + 2 * max((extent.shape[1] for g in groups for extent, _ in g), default=0)
+        tracked += 1
     size = PAGE + min(THUMBNAILS, images) * THUMBNAIL
     if config.qc.gate != "report":
         # Record and page of the review, the approval, and what each batch leaves out, at most.

@@ -12,7 +12,8 @@ results/<dataset>/{images,wells}.parquet, report.html
 results/<dataset>/qc.html                the QC report, where a gate follows QC (`qc.gate`)
 results/<dataset>/approval.json          who let the run go on, and without which images
 results/<dataset>/gate/<batch>.json      images that segment leaves out; absent: none
-results/<dataset>/records/<step>/<batch>.json, records/{review,aggregate,report}.json
+results/<dataset>/illumination.ome.zarr  profiles of light, where it is to be corrected
+results/<dataset>/records/<step>/<batch>.json, records/{review,illumination,aggregate,report}.json
 results/<dataset>/logs/                  as the records; how each job is, see `joblog`
 results/<dataset>/scratch/               of running steps; gone when they finish
 results/check.json, check.log            the verdict over all datasets
@@ -35,6 +36,8 @@ REVIEW = "review"
 """The same after *qc*, where a gate follows it."""
 APPROVAL, GATES = "approval.json", "gate"
 """Of a dataset: the approval, and the folder of what each batch leaves out."""
+ILLUMINATION = "illumination"
+"""Step with one job a dataset before all others, only where light is to be corrected."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,11 @@ class Layout:
     def labels_address(self) -> str:
         """Root of the labels that are not zipped."""
         return f"{self.store}/{self.labels.name}" if self.store else str(self.labels)
+
+    @property
+    def illumination_address(self) -> str:
+        """Root of the profiles of light."""
+        return f"{self.store or self.root}/illumination.ome.zarr"
 
     def labels_of(self, batch: str) -> str:
         """Root of the labels of one batch as they are: zipped, or in the folder."""

@@ -71,6 +71,11 @@ def test_a_step_over_the_whole_dataset(tree: Tree) -> None:
     assert asked(tree) == ["a/records/report.json"]
 
 
+def test_light_that_could_not_be_estimated(tree: Tree) -> None:
+    fail(tree, "illumination")
+    assert asked(tree) == ["a/records/illumination.json"]
+
+
 def test_a_failed_check_is_nothing_to_try_again(tree: Tree) -> None:
     tree.finish("a")
     tree.finish("b")

@@ -154,6 +154,14 @@ def test_quarantined_images_count_once_before_they_are_aggregated(tree: Tree) ->
     assert exit_code(tree.survey()) == 0, "that is for the final check to judge"
 
 
+def test_light_is_spoken_of_only_where_it_is_corrected(tree: Tree) -> None:
+    assert "illumination" not in tree.survey().steps()
+    tree.log("illumination", owner=ELSEWHERE, end="failed")
+    assert states(tree, "illumination") == {"failed": 1}
+    tree.record("illumination")
+    assert states(tree, "illumination") == {"done": 1}
+
+
 def test_not_every_record_is_read(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voxelmill.steps.jobsurvey.RECORDS", 1)
     tree.record("qc", "0000", ["x"])

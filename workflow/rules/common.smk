@@ -68,6 +68,8 @@ BATCH = "{dataset}/batches/{batch}.json"
 RECORDS = "{dataset}/records"
 LOGS = "{dataset}/logs"
 INDEX = "{dataset}/index/{batch}.parquet"
+# What steps that correct light need besides: only where that is switched on.
+PROFILES = [kept(f"{RECORDS}/illumination.json")] if RUN.config.illumination else []
 TABLES = [f"{{dataset}}/objects/{s}/{{batch}}.parquet" for s in RUN.objects]
 
 

@@ -1,7 +1,8 @@
 rule segment:
     input:
-        kept(BATCH),
-        gate,
+        batch=kept(BATCH),
+        gate=gate,
+        profiles=PROFILES,
     output:
         record=kept(f"{RECORDS}/segment/{{batch}}.json"),
         index=kept(INDEX),
@@ -18,5 +19,5 @@ rule segment:
         settings=RUN.settings("segment"),
         run=RUN.execution,
     shell:
-        "voxelmill segment {input:q} --record {output.record:q} --config {params.settings:q}"
+        "voxelmill segment {input.batch:q} --record {output.record:q} --config {params.settings:q}"
         f" --run {{params.run:q}} --workers {{threads}}{REDIRECT}"

@@ -31,6 +31,20 @@ def qc_command(
     qc(batch, record, load_settings(config), read_execution(run, workers))
 
 
+@app.command("illuminate", rich_help_panel=STEP)
+@logged
+def illuminate_command(
+    batches: Files, record: Record, config: Settings, run: Run = None, workers: Workers = 1
+) -> None:
+    """Estimate how uneven the light of a dataset is."""
+    from voxelmill.configfile import load_settings
+    from voxelmill.steps.illuminate import illuminate
+    from voxelmill.steps.work import read_execution
+
+    execution = read_execution(run, workers)
+    illuminate(batches, record, load_settings(config), execution.workers)
+
+
 @app.command("segment", rich_help_panel=STEP)
 @logged
 def segment_command(

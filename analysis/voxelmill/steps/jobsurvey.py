@@ -15,7 +15,15 @@ from pathlib import Path
 
 from voxelmill.joblog import read_log
 from voxelmill.jobstates import Jobs, Now, Stopped, jobs, look, stopped
-from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, REVIEW, Layout, verdict, verdict_log
+from voxelmill.layout import (
+    BATCH_STEPS,
+    DATASET_STEPS,
+    ILLUMINATION,
+    REVIEW,
+    Layout,
+    verdict,
+    verdict_log,
+)
 from voxelmill.steps.gate import waits
 from voxelmill.tally import Portion, Tally, batches_of, total
 
@@ -88,8 +96,9 @@ class Survey:
         summed: dict[str, dict[str, int]] = {step: {} for step in STEPS}
         for dataset in self.datasets:
             for step, found in dataset.steps.items():
+                states = summed.setdefault(step, {})
                 for state, n in found.counts().items():
-                    summed[step][state] = summed[step].get(state, 0) + n
+                    states[state] = states.get(state, 0) + n
         return {step: counts for step, counts in summed.items() if counts or step != REVIEW}
 
 
@@ -130,8 +139,11 @@ def standing(tally: Tally, dataset: str, now: Now, most: int) -> Standing:
         step: jobs(layout, step, batches.keys(), tally.done(dataset, step), now)
         for step in BATCH_STEPS
     }
-    gated = layout.record(REVIEW).exists() or layout.log(REVIEW).exists()
-    for step in (*([REVIEW] if gated else []), *DATASET_STEPS):
+    lit, gated = (
+        layout.record(step).exists() or layout.log(step).exists() for step in (ILLUMINATION, REVIEW)
+    )
+    more = [step for step, there in ((REVIEW, gated), (ILLUMINATION, lit)) if there]
+    for step in (*more, *DATASET_STEPS):
         done = frozenset({""} if layout.record(step).exists() else ())
         steps[step] = jobs(layout, step, frozenset({""}), done, now)
     lost, counted = _quarantined(layout, steps, most)

@@ -124,7 +124,7 @@ def _tasks(
     tasks = {}
     for t in range(image.shape[0]):
         key = f"{opened.item.path}@{t}"
-        frame = Frame(key, work.source(image), target, t)
+        frame = Frame(key, work.source(opened, image), target, t)
         mine = owners[opened.item.path, t]
         for block, owned in mine.blocks().items():
             name = f"{key}@{','.join(map(str, block))}"

@@ -13,7 +13,7 @@ from typing import Any
 from voxelmill.batchtable import BatchLoad, total
 from voxelmill.config import Config, Settings
 from voxelmill.configfile import load_sheet, parse
-from voxelmill.layout import RESULTS, REVIEW, Layout, batch_table, verdict
+from voxelmill.layout import ILLUMINATION, RESULTS, REVIEW, Layout, batch_table, verdict
 from voxelmill.ledger import write_json
 from voxelmill.plugin import BadConfig, BadInput
 from voxelmill.steps.gate import WAITS, Shut, key, set_gates, shut
@@ -106,6 +106,9 @@ class Prepared:
                 yield from ((p, layout.record(REVIEW)) for p in _quality(layout, batch))
             return
         aggregated, reported = layout.record("aggregate"), layout.record("report")
+        if self.config.illumination and self.batches[dataset]:
+            first = layout.record("segment", self.batches[dataset][0])
+            yield layout.record(ILLUMINATION), first
         for batch in self.batches[dataset]:
             measured = layout.record("measure", batch)
             yield from (

@@ -13,6 +13,7 @@ from voxelmill.overframe import prefix
 from voxelmill.report import render
 from voxelmill.report.model import FieldRow, ReportData, Thumbnail
 from voxelmill.sizes import THUMBNAILS
+from voxelmill.steps.flatfields import flatfields
 from voxelmill.steps.gate import told
 from voxelmill.steps.gather import Gathered, channels_of, gather, read_record
 from voxelmill.steps.labelplace import check_labels
@@ -82,6 +83,7 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
         channels=tuple(channels_of(images, names)),
         command=command,
         approval=told(found.layout, settings),
+        flatfields=flatfields(found.layout, on=settings.illumination is not None),
     )
 
 

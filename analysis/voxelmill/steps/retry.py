@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from voxelmill.layout import BATCH_STEPS, REVIEW, Layout
+from voxelmill.layout import BATCH_STEPS, ILLUMINATION, REVIEW, Layout
 from voxelmill.steps.jobsurvey import Standing, Survey
 from voxelmill.steps.prepare import Prepared
 
@@ -35,6 +35,8 @@ def targets(prepared: Prepared, survey: Survey) -> list[Path]:
         )
         if again and complete:
             found.append(layout.record("report"))
+        if ILLUMINATION in again:
+            found.append(layout.record(ILLUMINATION))
         for step in BATCH_STEPS:
             found += [layout.record(step, batch) for batch in sorted(again.get(step, ()))]
         whole = whole and (standing.finished or bool(again and complete))

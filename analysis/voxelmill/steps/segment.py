@@ -101,7 +101,7 @@ def _frames(work: Work, opened: Opened, image: Image) -> list[Frame]:
             source=_source(work.batch.url, opened.item.path, place, work.layout.store),
             levels=_levels(image),
         )
-    source = work.source(image)
+    source = work.source(opened, image)
     return [Frame(_key(opened, t), source, target, t) for t in range(image.shape[0])]
 
 

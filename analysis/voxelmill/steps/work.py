@@ -7,7 +7,7 @@ step records it as quarantined and goes on with the others.
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from voxelmill import __version__
 from voxelmill.batch import Batch, Item
 from voxelmill.config import Settings
-from voxelmill.ends import StoreSource
+from voxelmill.ends import Source, StoreSource
 from voxelmill.execution import Blocks, Compute
 from voxelmill.layout import Layout
 from voxelmill.ledger import Ledger
@@ -28,6 +28,7 @@ from voxelmill.plugin import BadConfig, BadInput, StoreUnavailable
 from voxelmill.progress import Progress
 from voxelmill.run import Pool, pool
 from voxelmill.slots import reads_first
+from voxelmill.steps.lighting import Lighting
 from voxelmill.steps.local import scratch_place
 from voxelmill.steps.memory import largest, refuse
 from voxelmill.store.inventory import inventory
@@ -71,10 +72,15 @@ class Work:
     images: tuple[Opened, ...]
     advice: str = ""
     """What to change where memory did not suffice."""
+    lighting: Lighting = field(default_factory=Lighting)
 
-    def source(self, image: Image) -> StoreSource:
-        """Pixels of an image; absent chunks are an error unless the settings say otherwise."""
-        return StoreSource(image, sparse=self.settings.sparse == "allow")
+    def source(self, opened: Opened, image: Image) -> Source:
+        """Pixels of an image, under even light where the step works on such.
+
+        Absent chunks are an error unless the settings say otherwise.
+        """
+        source = StoreSource(image, sparse=self.settings.sparse == "allow")
+        return self.lighting.source(source, image, opened.item.plate)
 
     @property
     def usable(self) -> list[tuple[Opened, Image]]:
@@ -131,6 +137,7 @@ def start(
     the step builds on (its digest), are still the same.
     """
     batch, layout = read_batch(batch_file), Layout.of_batch(batch_file)
+    lighting = Lighting.of(layout, settings, step)
     load = Load(settings, execution.blocks, execution.compute, execution.workers, steps=(step,))
     extents = largest(batch)
     refuse(extents, load)
@@ -140,7 +147,7 @@ def start(
         "settings": settings.part(step),
         "blocks": execution.blocks.model_dump(),
         "version": __version__,
-        "before": before,
+        "before": before + lighting.told,
         "excluded": dict(excluded),
     }
     alike = all(whole(extent, execution.blocks) for extent in extents.values())
@@ -152,14 +159,22 @@ def start(
     with pool(
         compute, execution.workers, Progress(), alike, layout.worker_logs, ahead=afar
     ) as workers:
-        images = _open(step, batch, settings, workers, excluded)
+        images = tuple(
+            _lit(image, lighting) for image in _open(step, batch, settings, workers, excluded)
+        )
         identity["input"] = [image.digest for image in images]
         # Blocks of a large image may run on other nodes; what they leave is worth keeping.
         local = partial(scratch_place, step, batch, layout, settings, compute)
         scratch = local if alike else partial(_shared_scratch, step, batch, layout, compute)
         with Ledger(layout.scratch(step, batch.name), identity, scratch=scratch) as ledger:
             hint = advice(extents, load)
-            yield Work(batch, layout, settings, execution, workers, ledger, images, hint)
+            yield Work(batch, layout, settings, execution, workers, ledger, images, hint, lighting)
+
+
+def _lit(opened: Opened, lighting: Lighting) -> Opened:
+    """The same image, or why it cannot be corrected as the settings ask."""
+    refusal = lighting.refusal(opened.image, opened.item.plate) if opened.image else ""
+    return Opened(opened.item, None, reason=refusal) if refusal else opened
 
 
 def _open(
@@ -216,6 +231,7 @@ def record(work: Work, step: str, images: dict[str, Any], **more: object) -> dic
         "voxelmill": __version__,
         "settings": work.settings.part(step),
         "images": images,
+        **({"illumination": work.lighting.told} if work.lighting.told else {}),
         **more,
     }
 
