@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from run_trees import put
 from voxelmill.approval import Choice as Left
 from voxelmill.configfile import load_config, load_settings
 from voxelmill.layout import Layout
@@ -180,9 +181,11 @@ def test_report_lets_all_through_again() -> None:
     ready()
     assert gates()["0002"]
     configure("report")
+    put(LAYOUT.log("review"), "")
     found = ready()
     assert not found.shut
     assert gates() == {"0002": {}}
+    assert not LAYOUT.log("review").exists(), "status would wait for it"
     assert not LAYOUT.record("review").exists()
     assert "qc.html" not in tracked()
 
@@ -242,6 +245,16 @@ def test_nothing_to_approve(
 ) -> None:
     with pytest.raises(kind, match=says):
         give(results, dataset, Said(Left(), "Ada"))
+    assert not LAYOUT.approval.exists()
+
+
+def test_a_user_without_a_name_has_to_say_who(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 1000650000")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    with pytest.raises(BadConfig, match="--who: is absent, and this user has no name"):
+        give("results", None, Said(Left()))
     assert not LAYOUT.approval.exists()
 
 

@@ -107,10 +107,18 @@ def _approval(root: Place, name: str, said: Said) -> tuple[Review, Approval]:
         raise BadInput(
             f"{name}: its QC report is of other images or QC than are there now. {again}"
         )
-    who = said.who or getpass.getuser()
+    who = said.who or _user()
     when = datetime.now(UTC).isoformat(timespec="seconds")
     before = read_approval(root)
     return review, approve(review, before, said.choice, who=who, why=said.why, when=when)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that has no name.
+        raise BadConfig("--who: is absent, and this user has no name. Say who approves") from None
 
 
 def _recorded(name: str, review: Review, approval: Approval) -> list[str]:

@@ -10,6 +10,7 @@ where its content changes, since Snakemake then segments that batch again, and n
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -21,6 +22,7 @@ from voxelmill.ledger import write_json
 from voxelmill.plugin import BadInput
 from voxelmill.steps.work import read_batch
 from voxelmill.store.place import Place, content
+from voxelmill.store.remote import side_by_side
 from voxelmill.tally import names
 
 Shut: TypeAlias = Literal["unseen", "waiting"]
@@ -130,8 +132,10 @@ def waits(root: Place) -> bool:
 def is_of(review: Review, root: Place, batches: Iterable[str]) -> bool:
     """Whether a review has judged the QC of these batches as it is now."""
     wanted = list(batches)
-    judged = review["of"]
-    return set(judged) == set(wanted) and all(judged[n] == seen(root, n) for n in wanted)
+    if set(review["of"]) != set(wanted):
+        return False
+    now = side_by_side(partial(seen, root), wanted)
+    return all(review["of"][name] == digest for name, digest in zip(wanted, now, strict=True))
 
 
 def seen(root: Place, batch: str) -> str:

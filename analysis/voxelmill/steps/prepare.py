@@ -229,6 +229,7 @@ def _gates(prepared: Prepared) -> dict[str, Shut]:
         if prepared.config.qc.gate == "report" and layout.record(REVIEW).exists():
             # Where nobody is asked any more, nothing waits for an answer.
             forget(prepared.config, layout.record(REVIEW))
+            layout.log(REVIEW).unlink(missing_ok=True)
         if waits := shut(layout, batches, prepared.config):
             closed[dataset] = waits
         else:
