@@ -19,5 +19,5 @@ rule segment:
         settings=RUN.settings("segment"),
         run=RUN.execution,
     shell:
-        "voxelmill segment {input.batch:q} {input.gate:q} --record {output.record:q} --config {params.settings:q}"
-        f" --run {{params.run:q}} --workers {{threads}}{REDIRECT}"
+        "voxelmill segment {input.batch:q} {input.gate:q} --record {output.record:q}"
+        f" --config {{params.settings:q}} --run {{params.run:q}} --workers {{threads}}{REDIRECT}"
