@@ -4,14 +4,23 @@ A bare kind (``features: [shape]``) means the plugin with its defaults.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, Union
 
 from pydantic import BeforeValidator, Discriminator, Tag
 
 from voxelmill.features import Feature, features
 from voxelmill.plugin import Plugin
-from voxelmill.qc import Metric, metrics
+from voxelmill.qc import Check, checks
 from voxelmill.segmenters import Segmenter, segmenters
+
+DEFAULT_METRICS = (
+    *("focus", "saturation", "background", "empty"),
+    *("count", "size_outliers", "intensity_outliers", "merged", "border", "seam"),
+    "nuclei_per_cell",
+    *("position", "edge", "drift", "controls", "outlier_wells", "failed_wells"),
+)
+"""QC metrics of images, of objects, of plates."""
+Level = TypeVar("Level", bound=Check)
 
 
 def _kind(value: object) -> str | None:
@@ -48,8 +57,8 @@ def _plugins(classes: Mapping[str, type[Plugin]], what: str) -> Any:  # noqa: AN
 if TYPE_CHECKING:
     AnySegmenter: TypeAlias = Segmenter
     AnyFeature: TypeAlias = Feature
-    AnyMetric: TypeAlias = Metric
+    AnyMetric: TypeAlias = Check
 else:
     AnySegmenter = _plugins(segmenters(), "segmenter kind")
     AnyFeature = _plugins(features(), "feature kind")
-    AnyMetric = _plugins(metrics(), "QC metric kind")
+    AnyMetric = _plugins(checks(), "QC metric kind")

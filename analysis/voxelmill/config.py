@@ -18,8 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from voxelmill.choice import AnyFeature, AnyMetric, AnySegmenter, tagged
+from voxelmill.choice import DEFAULT_METRICS, AnyFeature, AnyMetric, AnySegmenter, Level, tagged
 from voxelmill.execution import Batches, Blocks, Compute, Model
+from voxelmill.qc import Metric, ObjectMetric
 from voxelmill.storeoptions import Prefix, StoreOptions, is_url
 
 MIRROR = ".snakemake/storage/results"
@@ -103,12 +104,14 @@ class Relation(Model):
 class QC(Model):
     """Quality control."""
 
-    metrics: tuple[AnyMetric, ...] = Field(
-        default=("focus", "saturation", "background", "empty"), validate_default=True
-    )
+    metrics: tuple[AnyMetric, ...] = Field(default=DEFAULT_METRICS, validate_default=True)
     gate: Literal["report"] = Field(
         default="report", description="report: flag images, and go on with all of them."
     )
+
+    def of(self, level: type[Level]) -> tuple[Level, ...]:
+        """Metrics of one level: `Metric`, `ObjectMetric` or `PlateMetric`."""
+        return tuple(metric for metric in self.metrics if isinstance(metric, level))
 
 
 class Settings(Model):
@@ -150,6 +153,11 @@ class Settings(Model):
                     raise ValueError(f"relations: no object set '{name}'; there are: {allowed}")
             if relation.parent == relation.child:
                 raise ValueError(f"relations: '{relation.parent}' is its own parent; name two sets")
+        for metric in self.qc.of(ObjectMetric):
+            for name in metric.sets:
+                if name not in self.objects:
+                    allowed = ", ".join(self.objects) or "none"
+                    raise ValueError(f"qc.metrics: no object set '{name}'; there are: {allowed}")
         self.order()
         return self
 
@@ -201,7 +209,10 @@ class Settings(Model):
 
     def part(self, step: str) -> dict[str, Any]:
         """Return the settings that change what `step` computes, as JSON values."""
-        return self.model_dump(mode="json", include=set(PARTS[step]))
+        found = self.model_dump(mode="json", include=set(PARTS[step]))
+        if step == "qc":  # Limits of objects and plates must not read pixels again.
+            found["qc"]["metrics"] = [m.model_dump(mode="json") for m in self.qc.of(Metric)]
+        return found
 
 
 class Config(Settings):

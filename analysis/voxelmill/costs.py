@@ -107,7 +107,7 @@ class Costs:
         return any(key in self.found.plugins for key in keys)
 
     def _qc(self, extent: Extent, settings: Settings) -> float:
-        judged = sum(self.rate(m).voxel for m in settings.qc.metrics)
+        judged = sum(self.rate(m).voxel for m in settings.qc.of(Metric))
         each = self.found.voxel["qc"] + judged
         return self.found.image["qc"] + prod(extent.shape) * each
 
@@ -207,4 +207,4 @@ def table_columns(extent: Extent, settings: Settings) -> int:
 def _plugins(settings: Settings) -> list[Plugin]:
     specs = settings.objects.values()
     segmenters = [s.segmenter for s in specs if isinstance(s, Segmented)]
-    return [*settings.qc.metrics, *segmenters, *settings.features]
+    return [*settings.qc.of(Metric), *segmenters, *settings.features]

@@ -1,9 +1,10 @@
 """`voxelmill run`: check, scan, then Snakemake; at the end what was found and what was lost."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from voxelmill.config import Config
 from voxelmill.configfile import load_config
@@ -164,6 +165,15 @@ def _forget_quarantined(prepared: Prepared) -> None:
                     forget(prepared.config, file)
 
 
+def _plate_verdict(verdict: Mapping[str, Any]) -> list[str]:
+    """Verdict of the plate with its first reason."""
+    if not verdict:
+        return []
+    first, *more = verdict["reasons"] or ["nothing to mend"]
+    rest = f" (and {len(more)} more: see the report)" if more else ""
+    return [f"  plate verdict: {verdict['plate']}: {first}{rest}"]
+
+
 def summary(config: Config, prepared: Prepared) -> list[str]:
     """Lines for the terminal: images, objects, quarantine and report of each finished dataset."""
     lines = []
@@ -176,6 +186,7 @@ def summary(config: Config, prepared: Prepared) -> list[str]:
         images = ", ".join(f"{n} {state}" for state, n in found["images"].items())
         counts = ", ".join(f"{n} {name}" for name, n in found["counts"].items())
         lines.append(f"{dataset}: {images} images; {counts}")
+        lines += _plate_verdict(found.get("verdict", {}))
         lines += [f"  quarantined {i or 'image'}: {r}" for i, r in found["quarantined"].items()]
         report = f"{config.store}/{dataset}/{layout.report.name}" if config.store else layout.report
         lines.append(f"  report: {report}")
