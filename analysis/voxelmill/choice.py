@@ -32,6 +32,19 @@ def _spell_out(value: object) -> object:
     return {"kind": value} if isinstance(value, str) else value
 
 
+def with_defaults(value: object) -> object:
+    """Metrics of which one is ``default``: all of the defaults in its place.
+
+    Kinds that are given beside it stand for the default's own.
+    """
+    if not isinstance(value, list | tuple) or "default" not in value:
+        return value
+    given = {_kind(_spell_out(item)) for item in value} - {"default"}
+    kept = [kind for kind in DEFAULT_METRICS if kind not in given]
+    place = value.index("default")
+    return [*value[:place], *kept, *value[place + 1 :]]
+
+
 def tagged(branches: Mapping[str, type], pick: Callable[[object], str | None], what: str) -> Any:  # noqa: ANN401
     """Union of `branches`, of which `pick` names the one a raw value belongs to.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -18,7 +19,15 @@ from pydantic import (
     model_validator,
 )
 
-from voxelmill.choice import DEFAULT_METRICS, AnyFeature, AnyMetric, AnySegmenter, Level, tagged
+from voxelmill.choice import (
+    DEFAULT_METRICS,
+    AnyFeature,
+    AnyMetric,
+    AnySegmenter,
+    Level,
+    tagged,
+    with_defaults,
+)
 from voxelmill.execution import Batches, Blocks, Compute, Model
 from voxelmill.qc import Metric, ObjectMetric
 from voxelmill.storeoptions import Prefix, StoreOptions, is_url
@@ -104,7 +113,9 @@ class Relation(Model):
 class QC(Model):
     """Quality control."""
 
-    metrics: tuple[AnyMetric, ...] = Field(default=DEFAULT_METRICS, validate_default=True)
+    metrics: Annotated[tuple[AnyMetric, ...], BeforeValidator(with_defaults)] = Field(
+        default=DEFAULT_METRICS, validate_default=True
+    )
     gate: Literal["report"] = Field(
         default="report", description="report: flag images, and go on with all of them."
     )

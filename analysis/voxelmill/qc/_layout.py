@@ -39,6 +39,8 @@ def looked_at(plate: Plate, features: Sequence[str], least: int) -> tuple[list[s
             bad.append(f"{spoken(column)}: {wells} wells; at least {least}")
         else:
             good.append(column)
+    if len(plate.wells) < least:
+        bad = [f"{len(plate.wells)} wells; at least {least}"]
     return good, bad
 
 

@@ -12,6 +12,8 @@ Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 Verdict: TypeAlias = Literal["pass", "warn", "fail"]
 
+SHOWN = 4
+"""Wells that a finding names."""
 FORMATS = ((2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (16, 24), (32, 48), (64, 96))
 """Rows and columns of plates of 6, 12, 24, 48, 96, 384, 1536 and 6144 wells (ANSI/SLAS 4-2004)."""
 
@@ -114,6 +116,12 @@ def spoken(column: str) -> str:
     """Say a column in words: ``count of Nuclei``."""
     what, fault = named(column)
     return what if fault == "Value" else f"{fault.lower()} of {what}"
+
+
+def listed(wells: Sequence[str]) -> str:
+    """Names of the first wells, and how many more there are."""
+    more = f" and {len(wells) - SHOWN} more" if len(wells) > SHOWN else ""
+    return f"{', '.join(wells[:SHOWN])}{more}"
 
 
 def rounded(value: Any) -> float:  # noqa: ANN401 - numpy or Python number

@@ -15,8 +15,8 @@ Floats: TypeAlias = NDArray[np.float64]
 
 NORMAL = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
-MEDIAN_VARIANCE = math.pi / 2
-"""Variance of the median of many normal values over that of their mean."""
+TENTHS = 2 * NormalDist().inv_cdf(0.9)
+"""Range of the middle 80 % of a normal distribution in standard deviations."""
 POLISH_ROUNDS = 10
 
 
@@ -34,6 +34,19 @@ def median(values: Floats) -> float:
 def spread(values: Floats) -> float:
     """Median absolute deviation, scaled to a standard deviation; NaN without values."""
     return NORMAL * median(np.abs(values - median(values)))
+
+
+def wide_spread(values: Floats) -> float:
+    """The larger of `spread` and the scaled range from the 10th to the 90th percentile.
+
+    Of normal values both are the standard deviation. The second also sees a second population of
+    more than a tenth of the values, which is then nobody's outlier, and coarse grey values.
+    """
+    finite = known(values)
+    if not finite.size:
+        return math.nan
+    low, high = np.quantile(finite, (0.1, 0.9))
+    return max(spread(finite), float(high - low) / TENTHS)
 
 
 def mean(values: Floats) -> float:
@@ -74,6 +87,38 @@ def chi_square(freedom: int, false_alarms: float) -> float:
     """Value that a chi-square variable exceeds with this probability (Wilson & Hilferty 1931)."""
     part = 2 / (9 * freedom)
     return float(freedom * (1 - part + NormalDist().inv_cdf(1 - false_alarms) * part**0.5) ** 3)
+
+
+def ranks(values: Floats) -> Floats:
+    """Ranks from 1, the mean one for equal values."""
+    _, which, number = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(number)
+    found: Floats = (last - (number - 1) / 2)[which]
+    return found
+
+
+def differ(values: Floats, group: NDArray[np.int64], false_alarms: float) -> bool:
+    """Whether groups differ in rank (Kruskal & Wallis 1952, corrected for ties).
+
+    Parameters
+    ----------
+    values : (n,) array
+        Finite.
+    group : (n,) int64 array
+        Group of each value, from 0.
+    false_alarms : float
+        Probability to say so of groups that do not differ.
+    """
+    n = values.size
+    centred = ranks(values) - (n + 1) / 2
+    total = float((centred**2).sum())  # Sums of halves and quarters: exact in any order.
+    sizes = np.bincount(group)
+    here = sizes > 0
+    if total == 0 or here.sum() < 2:
+        return False
+    sums = np.bincount(group, weights=centred)[here]
+    between = math.fsum((sums**2 / sizes[here]).tolist())
+    return (n - 1) * between / total > chi_square(int(here.sum()) - 1, false_alarms)
 
 
 def polish(grid: Floats) -> tuple[float, Floats, Floats, Floats]:

@@ -15,7 +15,7 @@ from pydantic import Field
 from voxelmill.plugin import Array
 from voxelmill.qc import ObjectMetric
 from voxelmill.qc._plate import Bools, Floats, Ints
-from voxelmill.qc._robust import known, median, spread
+from voxelmill.qc._robust import known, median, wide_spread
 
 COLUMN = "ObjectQuality_CountDeviation"
 
@@ -52,7 +52,7 @@ class Count(ObjectMetric):
         if known(counts).size < self.min_images:
             return {COLUMN: np.full(counts.size, np.nan)}
         middle = median(counts)
-        scale = max(spread(counts), math.sqrt(max(middle, 1.0)))
+        scale = max(wide_spread(counts), math.sqrt(max(middle, 1.0)))
         return {COLUMN: (counts - middle) / scale}
 
     def flags(self, values: Mapping[str, Floats], counts: Floats) -> dict[str, Bools]:

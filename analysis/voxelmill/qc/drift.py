@@ -15,7 +15,7 @@ from pydantic import Field
 from voxelmill.qc import PlateMetric
 from voxelmill.qc._layout import Effect, findings, looked_at, relative
 from voxelmill.qc._plate import Floats, Ints, Judgement, Plate, spoken
-from voxelmill.qc._robust import median, two_sided
+from voxelmill.qc._robust import median, ranks, two_sided
 
 MOST = 2048
 """Wells of which all pairs are compared at most; of more, evenly spaced ones."""
@@ -95,14 +95,6 @@ def _numbers(plate: Plate, name: str) -> Floats | None:
     except (KeyError, ValueError):
         return None
     return found if np.isfinite(found).all() else None
-
-
-def ranks(values: Floats) -> Floats:
-    """Ranks from 1, the mean one for equal values."""
-    _, which, number = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(number)
-    found: Floats = (last - (number - 1) / 2)[which]
-    return found
 
 
 def spearman(values: Floats) -> float:

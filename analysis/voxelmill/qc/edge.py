@@ -4,7 +4,6 @@ In: one value a well. Out: the difference of the medians of edge and inner wells
 inner one, and as an effect size. The edge is that of the smallest usual plate that holds the wells.
 """
 
-import math
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -13,7 +12,7 @@ from pydantic import Field
 from voxelmill.qc import PlateMetric
 from voxelmill.qc._layout import Effect, findings, looked_at, relative
 from voxelmill.qc._plate import Bools, Floats, Judgement, Plate, spoken
-from voxelmill.qc._robust import MEDIAN_VARIANCE, known, median, spread, two_sided
+from voxelmill.qc._robust import differ, known, median, spread
 
 
 class Edge(PlateMetric):
@@ -21,8 +20,8 @@ class Edge(PlateMetric):
 
     kind: Literal["edge"] = "edge"
     source: ClassVar[str] = (
-        "Edge effects: Lundholt et al. 2003, doi:10.1177/1087057103256465; medians in place of "
-        "means: Malo et al. 2006, doi:10.1038/nbt1186"
+        "Edge effects: Lundholt et al. 2003, doi:10.1177/1087057103256465; rank test: Kruskal & "
+        "Wallis 1952, doi:10.1080/01621459.1952.10483441"
     )
     features: tuple[str, ...] = Field(
         default=(),
@@ -60,9 +59,9 @@ class Edge(PlateMetric):
         outer, inner = known(values[edge]), known(values[~edge])
         difference = median(outer) - median(inner)
         noise = spread(np.concatenate([outer - median(outer), inner - median(inner)]))
-        chance = noise * math.sqrt(MEDIAN_VARIANCE * (1 / outer.size + 1 / inner.size))
         change = relative(difference, values)
-        fault = abs(difference) > two_sided(self.false_alarms) * chance
+        there = np.isfinite(values)
+        certain = differ(values[there], edge[there].astype(np.int64), self.false_alarms)
         size = f"{difference / noise:+.1f}" if noise > 0 else "undefined"
         text = f"{spoken(column)}: {change:+.0f} % in edge wells (effect size {size})"
-        return Effect(column, change, fault and abs(change) >= self.min_change_percent, text)
+        return Effect(column, change, certain and abs(change) >= self.min_change_percent, text)

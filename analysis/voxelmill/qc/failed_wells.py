@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from voxelmill.qc import PlateMetric
-from voxelmill.qc._plate import Finding, Judgement, Plate, Verdict, rounded
+from voxelmill.qc._plate import Finding, Judgement, Plate, Verdict, listed, rounded
 
 
 class FailedWells(PlateMetric):
@@ -28,8 +28,8 @@ class FailedWells(PlateMetric):
         number = len(plate.verdicts)
         if not number:
             return Judgement(unjudged=("failed wells: no wells",))
-        failed = plate.verdicts.count("fail")
-        share = 100 * failed / number
+        failed = [w for w, v in zip(plate.wells, plate.verdicts, strict=True) if v == "fail"]
+        share = 100 * len(failed) / number
         verdict: Verdict = "fail" if share > self.max_percent else "warn" if failed else "pass"
-        text = f"{failed} of {number} wells fail" if failed else f"none of {number} wells fails"
+        text = f"{len(failed) or 'none'} of {number}{': ' if failed else ''}{listed(failed)}"
         return Judgement((Finding("failed wells", rounded(share), "%", verdict, text),))

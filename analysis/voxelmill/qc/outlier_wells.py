@@ -11,12 +11,16 @@ from pydantic import Field
 
 from voxelmill.qc import PlateMetric
 from voxelmill.qc._layout import looked_at
-from voxelmill.qc._plate import Bools, Finding, Floats, Judgement, Plate, named, spoken
-from voxelmill.qc._robust import median, spread
+from voxelmill.qc._plate import Bools, Finding, Floats, Judgement, Plate, listed, named, spoken
+from voxelmill.qc._robust import median, wide_spread
 
-SHOWN = 4
-"""Wells that a finding names."""
 COUNT = "Metadata_Count_"
+EMPTY = 0.1
+"""Share of the median count below which a well is empty, however counts spread."""
+CERTAIN = 20
+"""Median count from which chance makes no such well: less than once in a million."""
+EXTREME = 100.0
+"""Exponent from which nothing is an outlier; beyond 700 it overflows."""
 
 
 class OutlierWells(PlateMetric):
@@ -24,7 +28,8 @@ class OutlierWells(PlateMetric):
 
     kind: Literal["outlier_wells"] = "outlier_wells"
     source: ClassVar[str] = (
-        "Robust z score with the median absolute deviation: Malo et al. 2006, doi:10.1038/nbt1186"
+        "Robust z score with the median absolute deviation: Malo et al. 2006, doi:10.1038/nbt1186; "
+        "limits: voxelmill"
     )
     features: tuple[str, ...] = Field(
         default=(),
@@ -48,20 +53,26 @@ class OutlierWells(PlateMetric):
             faults[f"{what}: Outlier{fault}"] = hit
             if hit.any():
                 wells = [plate.wells[i] for i in np.flatnonzero(hit)]
-                more = f" and {len(wells) - SHOWN} more" if len(wells) > SHOWN else ""
-                texts.append(f"{spoken(column)}: {', '.join(wells[:SHOWN])}{more}")
+                texts.append(f"{spoken(column)}: {listed(wells)}")
         unjudged = tuple(f"outlier wells: {text}" for text in missing)
         if not names:
             return Judgement(unjudged=unjudged)
         number = int(np.logical_or.reduce(list(faults.values())).sum())
-        text = "; ".join(texts) or f"none of {len(plate.wells)} wells, in {len(names)} features"
+        text = "; ".join(texts) or f"none of {len(plate.wells)}, in {len(names)} features"
         finding = Finding("outlier wells", number, "1", "warn" if number else "pass", text)
         return Judgement((finding,), faults, unjudged)
 
     def _outliers(self, column: str, values: Floats) -> Bools:
-        middle, scale = median(values), spread(values)
-        if column.startswith(COUNT):
+        middle, scale = median(values), wide_spread(values)
+        counted = column.startswith(COUNT)
+        if counted:
             scale = max(scale, math.sqrt(max(middle, 1.0)))
-        away = np.abs(values - middle)
+        away = self.max_deviations * scale
         least = self.min_change_percent / 100 * abs(middle)
-        return np.asarray((away > self.max_deviations * scale) & (away > least))
+        low, high = middle - max(away, least), middle + max(away, least)
+        if middle > 0:
+            # Values that cannot be negative have their long tail above: there in logarithms.
+            high = max(high, middle * math.exp(min(away / middle, EXTREME)))
+        if counted and middle >= CERTAIN:
+            low = max(low, EMPTY * middle)
+        return np.asarray((values < low) | (values > high))

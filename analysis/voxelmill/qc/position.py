@@ -13,7 +13,10 @@ from pydantic import Field
 from voxelmill.qc import PlateMetric
 from voxelmill.qc._layout import Effect, findings, looked_at, relative
 from voxelmill.qc._plate import Floats, Judgement, Plate, spoken
-from voxelmill.qc._robust import MEDIAN_VARIANCE, chi_square, known, mean, polish, spread
+from voxelmill.qc._robust import differ, known, mean, polish, wide_spread
+
+MIN_FREEDOM = 0.5
+"""Wells that are left to tell noise by, of all, when rows and columns have had theirs."""
 
 
 class Position(PlateMetric):
@@ -22,7 +25,8 @@ class Position(PlateMetric):
     kind: Literal["position"] = "position"
     source: ClassVar[str] = (
         "Median polish and B score: Brideau et al. 2003, doi:10.1177/1087057103258285; Malo et "
-        "al. 2006, doi:10.1038/nbt1186"
+        "al. 2006, doi:10.1038/nbt1186; rank test: Kruskal & Wallis 1952, "
+        "doi:10.1080/01621459.1952.10483441"
     )
     features: tuple[str, ...] = Field(
         default=(),
@@ -42,36 +46,46 @@ class Position(PlateMetric):
         columns, missing = looked_at(plate, self.features, self.min_wells)
         effects: dict[str, list[Effect]] = {"row effect": [], "column effect": []}
         for column in columns:
-            values = plate.values[column]
-            grid = plate.grid(values)
+            grid = plate.grid(plate.values[column])
+            if freedom(grid) < MIN_FREEDOM * known(grid.ravel()).size:
+                missing.append(f"{spoken(column)}: wells are too scattered")
+                continue
             _, rows, across, left = polish(grid)
-            for name, found, lines in (
-                ("row effect", rows, grid),
-                ("column effect", across, grid.T),
+            noise = _noise(left, freedom(grid))
+            for (name, found), shifts, lines in zip(
+                effects.items(), (rows, across), (grid, grid.T), strict=True
             ):
-                if known(found).size > 1:
-                    effects[name].append(self._effect(name, column, found, lines, left, values))
+                found.append(self._effect(f"{name.split()[0]}s", column, lines, shifts, noise))
         return Judgement(
             tuple(f for name, found in effects.items() for f in findings(name, "%", found)),
             unjudged=tuple(f"rows and columns: {text}" for text in missing),
         )
 
     def _effect(
-        self, name: str, column: str, found: Floats, lines: Floats, left: Floats, values: Floats
+        self, what: str, column: str, lines: Floats, shifts: Floats, noise: float
     ) -> Effect:
-        """One direction of one column; `lines` are the values, a row for each effect."""
-        here = known(found)
-        wells = np.isfinite(lines).sum(axis=1)
-        noise = spread(left.ravel()) ** 2
+        """One direction: `lines` are the wells' values, a line for each of its `shifts`."""
+        here = known(shifts)
         variance = mean(here**2)
-        # By chance effects vary as medians of so many wells do.
-        chance = MEDIAN_VARIANCE * noise * mean(1 / wells[wells > 0])
-        limit = chance * chi_square(here.size - 1, self.false_alarms) / (here.size - 1)
-        change = relative(float(here.max() - here.min()), values)
         share = 100 * variance / (variance + noise) if variance > 0 else 0.0
-        fault = variance > limit and change >= self.min_change_percent
+        change = relative(float(here.max() - here.min()), lines.ravel())
+        line, place = np.nonzero(np.isfinite(lines))
+        certain = differ(lines[line, place], line, self.false_alarms)
         text = (
-            f"{name.split()[0]}s explain {share:.0f} % of the spread of the {spoken(column)}; "
-            f"they range over {change:.0f} % of its median"
+            f"{what} explain {share:.0f} % of the spread of the {spoken(column)}; they range over "
+            f"{change:.0f} % of its median"
         )
-        return Effect(column, share, fault, text)
+        return Effect(column, share, certain and change >= self.min_change_percent, text)
+
+
+def freedom(grid: Floats) -> int:
+    """Degrees of freedom that rows and columns leave."""
+    there = np.isfinite(grid)
+    lines = int(there.any(axis=1).sum()) + int(there.any(axis=0).sum()) - 1
+    return int(there.sum()) - lines
+
+
+def _noise(left: Floats, free: int) -> float:
+    """Variance of what rows and columns do not explain; median polish takes part of it."""
+    residuals = known(left.ravel())
+    return wide_spread(residuals) ** 2 * residuals.size / free
