@@ -100,6 +100,14 @@ def place_of(row: str, column: str) -> tuple[int, int]:
     return number - 1, int(digits) - 1 if digits.isascii() and digits.isdigit() else -1
 
 
+def line_name(lines: str, number: int) -> str:
+    """``row C`` or ``column 3`` for `lines` ``rows`` or ``columns`` and a number from 0."""
+    if lines == "columns":
+        return f"column {number + 1}"
+    more, last = divmod(number, 26)
+    return f"row {chr(ord('A') + more - 1) if more else ''}{chr(ord('A') + last)}"
+
+
 def named(column: str) -> tuple[str, str]:
     """What a column is of, and which fault it may have: ``Nuclei``, ``Count``."""
     for start, fault in (

@@ -59,7 +59,7 @@ class OutlierWells(PlateMetric):
             return Judgement(unjudged=unjudged)
         number = int(np.logical_or.reduce(list(faults.values())).sum())
         text = "; ".join(texts) or f"none of {len(plate.wells)}, in {len(names)} features"
-        finding = Finding("outlier wells", number, "1", "warn" if number else "pass", text)
+        finding = Finding("outlier wells", float(number), "1", "warn" if number else "pass", text)
         return Judgement((finding,), faults, unjudged)
 
     def _outliers(self, column: str, values: Floats) -> Bools:

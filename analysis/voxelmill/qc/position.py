@@ -12,7 +12,7 @@ from pydantic import Field
 
 from voxelmill.qc import PlateMetric
 from voxelmill.qc._layout import Effect, findings, looked_at, relative
-from voxelmill.qc._plate import Floats, Judgement, Plate, spoken
+from voxelmill.qc._plate import Floats, Judgement, Plate, line_name, spoken
 from voxelmill.qc._robust import differ, known, mean, polish, wide_spread
 
 MIN_FREEDOM = 0.5
@@ -70,10 +70,16 @@ class Position(PlateMetric):
         share = 100 * variance / (variance + noise) if variance > 0 else 0.0
         change = relative(float(here.max() - here.min()), lines.ravel())
         line, place = np.nonzero(np.isfinite(lines))
-        certain = differ(lines[line, place], line, self.false_alarms)
+        values = lines[line, place]
+        # One line may differ that is lost among all of them: a clogged dispenser.
+        alone = self.false_alarms / here.size
+        certain = differ(values, line, self.false_alarms) or any(
+            differ(values, (line == one).astype(np.int64), alone) for one in np.unique(line)
+        )
+        farthest = int(np.nanargmax(np.abs(shifts)))
         text = (
             f"{what} explain {share:.0f} % of the spread of the {spoken(column)}; they range over "
-            f"{change:.0f} % of its median"
+            f"{change:.0f} % of its median, {line_name(what, farthest)} is the farthest off"
         )
         return Effect(column, share, certain and change >= self.min_change_percent, text)
 
