@@ -34,7 +34,7 @@ class Merged(ObjectMetric):
     """Share of its convex hull that a merged object fills at most."""
     min_ratio: float = Field(default=1.5, ge=1)
     """A merged object has at least so many times the plate's median size."""
-    max_percent: float = Field(default=15.0, ge=0, le=100)
+    max_percent: float = Field(default=10.0, ge=0, le=100)
     """Percent of an image's objects that may look merged."""
     min_objects: int = Field(default=20, ge=1)
     """Images with fewer objects are not flagged."""
