@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.tables import read_table
-from voxelmill.tables.counts import column_names, counted
+from voxelmill.tables.counts import column_names, runs
 
 Frame = tuple[str, int]
 """Image and time point."""
@@ -25,7 +25,7 @@ class ObjectRows:
     Parameters
     ----------
     files : sequence of Path
-        Tables of the batches; rows of a frame stand together.
+        Tables of the batches.
     prefix : str
         The object set as columns name it.
     """
@@ -34,9 +34,7 @@ class ObjectRows:
         self.files, self._start = tuple(files), f"{prefix}_"
         self._runs: list[tuple[Frame, int]] = []
         for file in self.files:
-            found = counted(file, PLACE, "Metadata_ObjectNumber")
-            frames = zip(found[PLACE[0]], found[PLACE[1]], strict=True)
-            self._runs += zip(frames, found["count"], strict=True)
+            self._runs += runs(file, *PLACE)
 
     @cached_property
     def features(self) -> list[str]:
@@ -54,7 +52,10 @@ class ObjectRows:
 
     def counts(self) -> dict[Frame, int]:
         """Objects of each frame that has any."""
-        return dict(self._runs)
+        found: dict[Frame, int] = {}
+        for frame, count in self._runs:
+            found[frame] = found.get(frame, 0) + count
+        return found
 
     def rows_of(self, places: Mapping[Frame, int]) -> NDArray[np.int64]:
         """(n,) number of each row's frame."""
