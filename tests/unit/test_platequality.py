@@ -16,6 +16,7 @@ from voxelmill.ownership import at_border
 from voxelmill.platequality import PlateQuality, plate_quality
 from voxelmill.plugin import StoreUnavailable
 from voxelmill.qc import Finding, Judgement, Metric, ObjectMetric, Plate, PlateMetric
+from voxelmill.steps.run import plate_verdict
 from voxelmill.tables import write_table
 from voxelmill.verdict import Verdict, well_verdict
 
@@ -227,3 +228,19 @@ def test_faults_findings_and_verdict_of_two_plates() -> None:
 
 def test_nothing_wrong_is_a_pass() -> None:
     assert PlateQuality().as_json() == {"verdict": {"plate": "pass", "reasons": []}, "findings": []}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "says"),
+    [
+        ({}, []),
+        ({"plate": "pass", "reasons": []}, ["  plate verdict: pass"]),
+        ({"plate": "warn", "reasons": ["drift: x"]}, ["  plate verdict: warn: drift: x"]),
+        (
+            {"plate": "fail", "reasons": ["Z': y", "a", "b"]},
+            ["  plate verdict: fail: Z': y (and 2 more: see the report)"],
+        ),
+    ],
+)
+def test_the_end_of_a_run_says_the_verdict(verdict: dict[str, Any], says: list[str]) -> None:
+    assert plate_verdict(verdict) == says

@@ -165,13 +165,14 @@ def _forget_quarantined(prepared: Prepared) -> None:
                     forget(prepared.config, file)
 
 
-def _plate_verdict(verdict: Mapping[str, Any]) -> list[str]:
-    """Verdict of the plate with its first reason."""
+def plate_verdict(verdict: Mapping[str, Any]) -> list[str]:
+    """Line with the verdict of a plate and its first reason; none for an older record."""
     if not verdict:
         return []
-    first, *more = verdict["reasons"] or ["nothing to mend"]
-    rest = f" (and {len(more)} more: see the report)" if more else ""
-    return [f"  plate verdict: {verdict['plate']}: {first}{rest}"]
+    reasons = verdict["reasons"]
+    first = f": {reasons[0]}" if reasons else ""
+    more = f" (and {len(reasons) - 1} more: see the report)" if len(reasons) > 1 else ""
+    return [f"  plate verdict: {verdict['plate']}{first}{more}"]
 
 
 def summary(config: Config, prepared: Prepared) -> list[str]:
@@ -186,7 +187,7 @@ def summary(config: Config, prepared: Prepared) -> list[str]:
         images = ", ".join(f"{n} {state}" for state, n in found["images"].items())
         counts = ", ".join(f"{n} {name}" for name, n in found["counts"].items())
         lines.append(f"{dataset}: {images} images; {counts}")
-        lines += _plate_verdict(found.get("verdict", {}))
+        lines += plate_verdict(found.get("verdict", {}))
         lines += [f"  quarantined {i or 'image'}: {r}" for i, r in found["quarantined"].items()]
         report = f"{config.store}/{dataset}/{layout.report.name}" if config.store else layout.report
         lines.append(f"  report: {report}")
