@@ -4,8 +4,9 @@ In: extents and settings. Out: counts that follow from the diameter of the objec
 sample is covered is known only when it has been segmented, so a share is assumed that few exceed.
 """
 
-from voxelmill.config import ObjectSet, Segmented, Settings
+from voxelmill.config import Settings
 from voxelmill.extent import Extent
+from voxelmill.objectsets import ObjectSet, Segmented
 
 THUMBNAILS = 48
 """Most images that a report shows: they keep that of a large plate below 15 MB."""

@@ -10,6 +10,7 @@ from voxelmill.batch import Item
 from voxelmill.config import Settings
 from voxelmill.ledger import write_json
 from voxelmill.overframe import prefix
+from voxelmill.qc import Metric
 from voxelmill.report import render
 from voxelmill.report.model import FieldRow, ReportData, Thumbnail
 from voxelmill.sizes import THUMBNAILS
@@ -56,7 +57,7 @@ def report(batch_files: Sequence[Path], out: Path, settings: Settings, command: 
 
 def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
     images = read_table(found.layout.images)
-    names = [c for metric in settings.qc.metrics for c in metric.columns()]
+    names = [c for metric in settings.qc.of(Metric) for c in metric.columns()]
     shown = choose(found.items, {*found.quarantined, *found.excluded}, THUMBNAILS)
     segmented = {
         image: entry
