@@ -48,10 +48,14 @@ def test_the_api_server_refuses_what_no_validator_sees() -> None:
 
 
 def test_the_demo_plate_by_a_job_in_the_cluster(tmp_path: Path) -> None:
-    """Its pod runs Snakemake, whose jobs are pods too, all as a random user."""
+    """Its pod runs Snakemake, whose jobs are pods too, all as a random user.
+
+    Pods correct the light by profiles on the store, and leave out what the review there fails.
+    """
     write_demo_plate(tmp_path / "plate.zarr")
     rgw.fill("demo", tmp_path)
     settings = yaml.safe_load(DEMO.read_text()) | {"batches": {"images": 16}}
+    settings |= {"illumination": {"kind": "flatfield"}, "qc": {"gate": "auto"}}
     for key in ("datasets", "results"):
         settings.pop(key, None)
     for name in ("here", "there"):
@@ -75,6 +79,8 @@ def test_the_demo_plate_by_a_job_in_the_cluster(tmp_path: Path) -> None:
     found = etags("there/plate/")
     assert found == etags("here/plate/")
     assert len(found) > 1000
+    assert {"records/illumination.json", "qc.html"} <= found.keys()
+    assert any(name.startswith("gate/") for name in found)
 
 
 def etags(prefix: str) -> dict[str, str]:

@@ -115,6 +115,42 @@ def test_whoever_goes_on_elsewhere_finds_nothing_left_to_do(
     assert stored("results", "week/47/") == before
 
 
+def test_light_and_an_approval_on_a_store_as_in_a_folder(rados: None, tmp_path: Path) -> None:
+    """Profiles, reviews, the approval and what each batch leaves out lie on the store, too."""
+    (tmp_path / "lit").mkdir()
+    write_demo_plate(tmp_path / "lit/plate.zarr", wells=4, fields=5, size=256, faults=False)
+    rgw.fill("lit", tmp_path / "lit")
+    rgw.client().create_bucket(Bucket="gated")
+    found = []
+    for name, results in (("here", "results"), ("there", "s3://gated/run")):
+        folder = prepare(tmp_path / name, "s3://lit/plate.zarr", results)
+        with (folder / "config.yaml").open("a") as file:
+            file.write("illumination: {kind: flatfield}\nqc: {gate: ask}\n")
+        waiting = run(folder)
+        assert waiting.returncode == 0, waiting.stderr
+        assert "waits for your approval" in waiting.stdout
+        approve = ["approve", results, "--dataset", "plate", "--exclude", "A02", "--who", "ada"]
+        done = subprocess.run(
+            [sys.executable, "-m", "voxelmill", *approve, "--why", "fibre"],
+            cwd=folder, env=rgw.environment(rgw.KEYS) | {"AWS_ENDPOINT_URL": rgw.ENDPOINT},
+            check=False, text=True, capture_output=True, timeout=100,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        done = run(folder)
+        assert done.returncode == 0, done.stderr
+        assert "5 excluded" in done.stdout
+        found.append(digests(folder / "results/plate") if name == "here" else
+                     stored("gated", "run/plate/"))  # fmt: skip
+    here, there = found
+    timed = {"approval.json", "report.html"}
+    assert {n: d for n, d in there.items() if n not in timed} == {
+        n: d for n, d in here.items() if n not in timed
+    }
+    assert {"qc.html", *timed} <= there.keys()
+    assert any(name.startswith("illumination.ome.zarr/") for name in there)
+    assert any(name.startswith("gate/") for name in there)
+
+
 @pytest.mark.parametrize("damage", ["lost", "changed"])
 def test_labels_that_are_not_those_of_their_record_are_not_read(
     images: str, there: Path, tmp_path: Path, damage: str
