@@ -16,7 +16,7 @@ from voxelmill.sizes import THUMBNAILS, diameter_px, objects_of, values_of
 
 ROUNDED = 2048
 """Bytes that a file takes more than it holds, on the average: half a block of 4 KiB."""
-THUMBNAIL, PAGE, IMAGE_ROW = 80_000, 300_000, 1000
+THUMBNAIL, PICTURES, PAGE, IMAGE_ROW = 80_000, 11_000_000, 300_000, 1000
 """Bytes of a report: each thumbnail, the page itself, the row of an image."""
 OUTPUTS = {"qc": 2, "segment": 2, "measure": 1, "aggregate": 3, "report": 2}
 """Files that Snakemake tracks, tables of objects besides."""
@@ -77,7 +77,7 @@ def footprint(
     files = len(groups) * (1 + 3 + 2 + sets) + OUTPUTS["aggregate"] + OUTPUTS["report"] + 2
     tracked = len(groups) * (OUTPUTS["qc"] + OUTPUTS["segment"] + OUTPUTS["measure"] + sets)
     tracked += OUTPUTS["aggregate"] + OUTPUTS["report"]
-    size = PAGE + min(THUMBNAILS, images) * THUMBNAIL
+    size = PAGE + min(min(THUMBNAILS, images) * THUMBNAIL, PICTURES)
     number: dict[Extent, int] = {}
     for extent, n in (each for group in groups for each in group):
         number[extent] = number.get(extent, 0) + n

@@ -7,8 +7,8 @@ sample is covered is known only when it has been segmented, so a share is assume
 from voxelmill.config import ObjectSet, Segmented, Settings
 from voxelmill.extent import Extent
 
-THUMBNAILS = 48
-"""Most images that a report shows: they keep that of a large plate below 15 MB."""
+THUMBNAILS = 384
+"""Most images that a report shows: one of every well of a plate; the more, the smaller each is."""
 THUMBNAIL_EDGE = 540
 """Longest edge of one in pixels: the resolution of the labels is halved until it is below."""
 COVERED = 0.1
