@@ -276,6 +276,22 @@ def status_command(
     raise typer.Exit(show(results, status.View(every, logs), typer.echo))
 
 
+@app.command("index", rich_help_panel=USER, epilog="Example: voxelmill index results")
+def index_command(
+    results: Annotated[Path, typer.Argument(help="Folder of the results.")],
+    site: Annotated[
+        str | None, typer.Option(help="Where it ran, for what it cost: name or partition file.")
+    ] = None,
+) -> None:
+    """Write one page over all datasets: verdicts, counts, run time, cost, links to the reports.
+
+    `voxelmill run` does so at its end.
+    """
+    from voxelmill.steps.index import index
+
+    typer.echo(index(results, site))
+
+
 @app.command("schema", rich_help_panel=USER)
 def schema_command() -> None:
     """Print the JSON schema of the configuration file as YAML."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from voxelmill.natural import natural
+from voxelmill.plugin import Array
 from voxelmill.report.model import FieldRow, ReportData, State
 from voxelmill.verdict import ORDER, Verdict
 
@@ -120,18 +121,18 @@ def wells_of(data: ReportData, fields: tuple[FieldRow, ...]) -> tuple[Well, ...]
     )
 
 
-def _told(wells: Mapping[str, object]) -> dict[str, tuple[str, str, str]]:
+def _told(wells: Mapping[str, Sequence[object] | Array]) -> dict[str, tuple[str, str, str]]:
     """Verdict, notes and exclusion of each well that its table tells."""
     names = [str(n) for n in _texts(wells.get("Metadata_Well"), 0)]
     columns = [_texts(wells.get(f"Metadata_{c}"), len(names)) for c in OWN[2:5]]
-    return dict(zip(names, zip(*columns, strict=True), strict=True))  # type: ignore[arg-type]
+    return dict(zip(names, zip(*columns, strict=True), strict=True))
 
 
-def _texts(column: object, count: int) -> list[str]:
+def _texts(column: Iterable[object] | None, count: int) -> list[str]:
     if column is None:
         return [""] * count
     values = column.tolist() if isinstance(column, np.ndarray) else column
-    return ["" if v is None else str(v) for v in values]  # type: ignore[attr-defined]
+    return ["" if v is None else str(v) for v in values]
 
 
 def _judged(
@@ -258,7 +259,7 @@ def _numbers(column: object) -> list[float] | None:
     return [float(v) for v in values.tolist()]
 
 
-def _amounts(column: object) -> list[float] | None:
+def _amounts(column: Iterable[object]) -> list[float] | None:
     """Floats of texts that all are numbers, as doses in a plate map; None for any other."""
     texts = _texts(column, 0)
     try:

@@ -14,6 +14,7 @@ from voxelmill.overframe import prefix
 from voxelmill.report import render
 from voxelmill.report.model import FieldRow, Histogram, ReportData, Thumbnail
 from voxelmill.report.ranking import ranked
+from voxelmill.report.summary import summary
 from voxelmill.sizes import THUMBNAILS
 from voxelmill.steps.gather import Gathered, channels_of, gather, read_record
 from voxelmill.steps.judged import findings, plate_verdict
@@ -39,7 +40,7 @@ def report(batch_files: Sequence[Path], out: Path, settings: Settings, command: 
     """
     found = gather(batch_files)
     data = _data(found, settings, command)
-    html = render(data)
+    html, verdict = render(data), summary(data)
     part = found.layout.report.with_suffix(".part")
     part.write_text(html, encoding="utf-8")
     part.replace(found.layout.report)
@@ -52,6 +53,8 @@ def report(batch_files: Sequence[Path], out: Path, settings: Settings, command: 
             "images": len(found.items),
             "quarantined": dict(found.quarantined),
             "thumbnails": len(data.thumbnails),
+            "verdict": verdict.level,
+            "states": dict(verdict.counts),
         },
     )
 

@@ -132,7 +132,8 @@ def _labels(root: str, path: str, name: str, planes: Planes) -> NDArray[np.int32
     parts = [read_labels(root, path, name, 0, box, planes.k) for box in planes.boxes]
     stack = np.concatenate(parts)
     first = (stack > 0).argmax(axis=0)
-    return np.take_along_axis(stack, first[None], axis=0)[0]
+    seen: NDArray[np.int32] = np.take_along_axis(stack, first[None], axis=0)[0]
+    return seen
 
 
 def _pixels(image: Image, planes: Planes) -> Pixels:
