@@ -150,12 +150,16 @@ def test_all_rows_and_maps_are_printed(browser: webdriver.Chrome, tmp_path: Path
     assert len(many(page, "#fields tbody tr")) == 100
     page.execute_script("window.dispatchEvent(new Event('beforeprint'))")
     assert len(many(page, "#fields tbody tr")) == len(extra)
-    with media(browser, kind="print"):
+    with media(browser, "dark", "print"):
+        dark = "return getComputedStyle(arguments[0]).backgroundColor"
+        assert page.execute_script(dark, one(page, ".verdict")) == "rgb(255, 244, 223)"
         box = one(page, "#fields-scroll")
         clipped = "return arguments[0].scrollHeight > arguments[0].clientHeight + 2"
         assert not page.execute_script(clipped, box)
         assert not one(page, "nav").is_displayed()
         assert one(page, ".plate").is_displayed()
+        assert len(visible(page, "#spread-objects .bin")) == 5
+        assert one(page, "#left-out table").is_displayed()
     printed = page.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
     assert b64decode(printed["data"]).startswith(b"%PDF")
     page.execute_script("window.dispatchEvent(new Event('afterprint'))")

@@ -172,11 +172,11 @@ def test_distributions_by_treatment_and_over_objects(show: Show) -> None:
         ["DMSO", "4", "100", "100.8", "101.5", "102.3", "103"],
         ["taxol", "7", "104", "105.5", "107", "108.5", "110"],
     ]
-    assert len(many(page, "#spread-objects .bar")) == 5
-    bar = many(page, "#spread-objects .bar")[2]
+    assert len(many(page, "#spread-objects .bin")) == 5
+    bar = many(page, "#spread-objects .bin")[2]
     webdriver.ActionChains(page).move_to_element(bar).perform()
     assert one(page, "#tip").text == "90 to 110\n20 objects"
-    assert "1 objects lie below and 2 above" in one(page, "#spread-objects").text
+    assert "Beyond what is shown: 1 below, 2 above." in one(page, "#spread-objects").text
     webdriver.ActionChains(page).move_to_element(many(page, "#spread-wells .dot")[0]).perform()
     assert one(page, "#tip").text.startswith("A01: 100")
     assert "Compound: DMSO" in one(page, "#tip").text
@@ -185,7 +185,7 @@ def test_distributions_by_treatment_and_over_objects(show: Show) -> None:
     ).click().perform()
     assert one(page, "#well-name").text == "Well A01"
     Select(one(page, "[data-spread] [data-measure]")).select_by_visible_text("Number of nuclei")
-    assert many(page, "#spread-objects .bar") == []
+    assert many(page, "#spread-objects .bin") == []
 
 
 def test_a_well_has_all_its_values(show: Show) -> None:

@@ -114,7 +114,7 @@ function drawHistogram(measure, found) {
   const step = (high - low) / found.counts.length;
   found.counts.forEach((count, b) => {
     const [from, to] = [low + b * step, low + (b + 1) * step];
-    const bar = element("rect", "", { class: "bar", x: x(from), y: y(count), width: Math.max(0.5, x(to) - x(from) - 1), height: y(0) - y(count) }, SVG);
+    const bar = element("rect", "", { class: "bin", x: x(from), y: y(count), width: Math.max(0.5, x(to) - x(from) - 1), height: y(0) - y(count) }, SVG);
     const text = `${numberText(from)} to ${numberText(to)}\n${count} objects`;
     bar.addEventListener("mousemove", (event) => showTip(text, event.clientX, event.clientY));
     bar.addEventListener("mouseleave", hideTip);
@@ -141,8 +141,8 @@ function drawSpread() {
 
 function outside(found) {
   const [below, above] = found.outside;
-  const words = [below ? `${below} objects lie below` : "", above ? `${above} above` : ""].filter(Boolean);
-  return element("p", words.length ? `${words.join(" and ")} what is shown.` : "", { class: "hint" });
+  const words = [below ? `${below} below` : "", above ? `${above} above` : ""].filter(Boolean);
+  return element("p", words.length ? `Beyond what is shown: ${words.join(", ")}.` : "", { class: "hint" });
 }
 
 function drawSummary(measure, groups, objects) {
