@@ -19,7 +19,7 @@ app = typer.Typer(
     epilog="First time here: `voxelmill demo`, then open the report it names.",
 )
 
-USER = "For people"
+USER = commands.USER
 Workers = Annotated[int, typer.Option(min=1, help="Blocks worked on at once.")]
 ConfigFile = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 
@@ -274,22 +274,6 @@ def status_command(
         raise typer.Exit(status.exit_code(found))
     show = status.watch if follow else status.status
     raise typer.Exit(show(results, status.View(every, logs), typer.echo))
-
-
-@app.command("index", rich_help_panel=USER, epilog="Example: voxelmill index results")
-def index_command(
-    results: Annotated[Path, typer.Argument(help="Folder of the results.")],
-    site: Annotated[
-        str | None, typer.Option(help="Where it ran, for what it cost: name or partition file.")
-    ] = None,
-) -> None:
-    """Write one page over all datasets: verdicts, counts, run time, cost, links to the reports.
-
-    `voxelmill run` does so at its end.
-    """
-    from voxelmill.steps.index import index
-
-    typer.echo(index(results, site))
 
 
 @app.command("schema", rich_help_panel=USER)

@@ -145,9 +145,10 @@ def test_nothing_sticks_out(
 
 def test_all_rows_and_maps_are_printed(browser: webdriver.Chrome, tmp_path: Path) -> None:
     data = judged()
-    extra = tuple(replace(f, image=f"{f.image}/{i}") for i in range(10) for f in data.fields)
+    extra = tuple(replace(f, image=f"{f.image}/{i}") for i in range(12) for f in data.fields)
     page = show(browser, tmp_path, render(replace(data, fields=extra)))
     assert len(many(page, "#fields tbody tr")) == 100
+    assert not one(page, "#left-out table").is_displayed()
     page.execute_script("window.dispatchEvent(new Event('beforeprint'))")
     assert len(many(page, "#fields tbody tr")) == len(extra)
     with media(browser, "dark", "print"):

@@ -15,12 +15,12 @@ from voxelmill.report import render
 from voxelmill.report.model import FieldRow, Histogram, ReportData, Thumbnail
 from voxelmill.report.ranking import ranked
 from voxelmill.report.summary import summary
-from voxelmill.sizes import THUMBNAILS
+from voxelmill.sizes import THUMBNAILS, edge_for
 from voxelmill.steps.gather import Gathered, channels_of, gather, read_record
 from voxelmill.steps.judged import findings, plate_verdict
 from voxelmill.steps.labelplace import check_labels
 from voxelmill.steps.spread import every, spread
-from voxelmill.steps.thumbnails import choose, edge_for, thumbnail
+from voxelmill.steps.thumbnails import choose, thumbnail
 from voxelmill.store.remote import side_by_side
 from voxelmill.storeoptions import is_url
 from voxelmill.tables import read_table, rows, units

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,6 @@ from voxelmill.store.label_layout import Level, label_levels
 from voxelmill.store.labels import read_labels
 from voxelmill.store.read import Image, open_image, read_box
 
-HELD_BYTES = 256 << 20
-"""Of all thumbnails together: with many of them each is smaller."""
-SMALLEST_EDGE = 96
 SAMPLES = 1 << 24
 """Most samples of a volume, over all channels, that are read at once for its projection."""
 
@@ -41,12 +37,6 @@ def choose(
         ranked.sort(key=lambda item: rank.get(item.path, len(rank)))
     chosen = {id(item) for item in ranked[:most]}
     return [item for item in items if id(item) in chosen]
-
-
-def edge_for(count: int, channels: int, sets: int) -> int:
-    """Longest edge of each of so many thumbnails, in pixels."""
-    each = HELD_BYTES // max(1, count) // (2 * channels + 4 * sets)
-    return min(THUMBNAIL_EDGE, max(SMALLEST_EDGE, isqrt(each)))
 
 
 @dataclass(frozen=True)

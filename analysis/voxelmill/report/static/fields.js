@@ -149,7 +149,8 @@ function setUpFields() {
   drawStrips();
   fieldTable.draw();
   window.addEventListener("resize", () => { if (find("#strips") && find("#strips").clientWidth !== STRIP.width) drawStrips(); });
-  // All rows are printed, whatever is shown.
-  window.addEventListener("beforeprint", fieldTable.whole);
-  window.addEventListener("afterprint", fieldTable.again);
+  // All rows are printed, whatever is shown, and what is folded up above.
+  const folded = all("header details:not([open])");
+  window.addEventListener("beforeprint", () => { fieldTable.whole(); for (const part of folded) part.open = true; });
+  window.addEventListener("afterprint", () => { fieldTable.again(); for (const part of folded) part.open = false; });
 }
