@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from voxelmill.pace import left_text
 from voxelmill.report.summary import SAID, STATES, TITLES
 from voxelmill.report.web import fill
 
@@ -87,16 +88,8 @@ def render_index(data: IndexData) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """``40 s``, ``14 min``, ``3 h 10 min`` or ``2 d 4 h``."""
-    if seconds is None:
-        return UNKNOWN
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+    """``40 s`` or ``3 h 10 min``; a dash where it is not known."""
+    return UNKNOWN if seconds is None else left_text(seconds)
 
 
 def amount(value: float | None) -> str:
