@@ -83,6 +83,7 @@ def _content(
     return {
         "data": data,
         "fields": fields,
+        "wells": wells,
         "summary": summary(data),
         "titles": TITLES,
         "totals": {s: sum(f.counts.get(s, 0) for f in fields) for s in sets},

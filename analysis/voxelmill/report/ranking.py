@@ -4,6 +4,7 @@ In: the images of a dataset. Out: their order. Whatever number is taken from its
 many wells as it can, evenly over the plate, those that someone has to look at before all others.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -43,11 +44,13 @@ def ranked(fields: Sequence[FieldRow]) -> dict[str, int]:
 
 
 def typical(fields: Sequence[FieldRow]) -> set[str]:
-    """Images that are the most typical ones of their wells, where all is well with them."""
+    """The most typical image of each well that has a choice of sound ones."""
     far = distances(fields)
+    sound = Counter(f.well for f in fields if f.state == "pass")
     best: dict[str, int] = {}
     for i, row in enumerate(fields):
-        if row.state == "pass" and (row.well not in best or far[i] < far[best[row.well]]):
+        choice = row.state == "pass" and row.well and sound[row.well] > 1
+        if choice and (row.well not in best or far[i] < far[best[row.well]]):
             best[row.well] = i
     return {fields[i].image for i in best.values()}
 
