@@ -20,6 +20,7 @@ from pydantic import (
 
 from voxelmill.choice import AnyFeature, AnyMetric, AnySegmenter, tagged
 from voxelmill.execution import Batches, Blocks, Compute, Model
+from voxelmill.illumination import Illumination
 from voxelmill.storeoptions import Prefix, StoreOptions, is_url
 
 MIRROR = ".snakemake/storage/results"
@@ -28,12 +29,16 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 
 PARTS: dict[str, tuple[str, ...]] = {
     "qc": ("qc", "sparse"),
-    "segment": ("objects", "sparse", "labels"),
-    "measure": ("objects", "features", "relations", "sparse"),
+    "review": ("qc", "sparse"),
+    "illumination": ("illumination", "sparse"),
+    "segment": ("objects", "sparse", "labels", "illumination"),
+    "measure": ("objects", "features", "relations", "sparse", "illumination"),
     "aggregate": ("objects", "features", "relations", "qc"),
-    "report": ("objects", "features", "qc", "sparse"),
+    "report": ("objects", "features", "qc", "sparse", "illumination"),
 }
 """Which settings change the result of which step."""
+GATED = ("review", "report")
+"""Steps whose result shows `qc.gate`."""
 
 
 class Segmented(Model):
@@ -104,10 +109,22 @@ class QC(Model):
     """Quality control."""
 
     metrics: tuple[AnyMetric, ...] = Field(
-        default=("focus", "saturation", "background", "empty"), validate_default=True
+        default=(
+            "focus",
+            "saturation",
+            "background",
+            "empty",
+            "blur",
+            "detail",
+            "signal",
+            "debris",
+        ),
+        validate_default=True,
     )
-    gate: Literal["report"] = Field(
-        default="report", description="report: flag images, and go on with all of them."
+    gate: Literal["report", "ask", "auto"] = Field(
+        default="report",
+        description="report: flag images, and go on with all of them. ask: stop at the QC report "
+        "until `voxelmill approve`. auto: leave out images whose verdict is fail.",
     )
 
 
@@ -127,6 +144,10 @@ class Settings(Model):
     sparse: Literal["refuse", "allow"] = Field(
         default="refuse",
         description="refuse: an image with absent chunks is quarantined. allow: absent = 0.",
+    )
+    illumination: Illumination | None = Field(
+        default=None,
+        description="Corrects uneven light in segment and measure; QC judges pixels as they are.",
     )
     labels: Literal["folder", "zip"] = Field(
         default="folder",
@@ -201,7 +222,9 @@ class Settings(Model):
 
     def part(self, step: str) -> dict[str, Any]:
         """Return the settings that change what `step` computes, as JSON values."""
-        return self.model_dump(mode="json", include=set(PARTS[step]))
+        off = {"illumination"} if self.illumination is None else set()
+        less = {} if step in GATED else {"qc": {"gate"}}
+        return self.model_dump(mode="json", include=set(PARTS[step]) - off, exclude=less)
 
 
 class Config(Settings):

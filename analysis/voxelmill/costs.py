@@ -24,12 +24,14 @@ from voxelmill.calibration import Calibration, Rate, assumed, cpu_model, load_ca
 from voxelmill.config import Segmented, Settings
 from voxelmill.extent import Extent
 from voxelmill.features import Feature
-from voxelmill.layout import BATCH_STEPS
+from voxelmill.layout import BATCH_STEPS, ILLUMINATION
 from voxelmill.plugin import Plugin
 from voxelmill.qc import Metric
 from voxelmill.sizes import THUMBNAIL_EDGE, THUMBNAILS, edge_for, objects_of, values_of
 
 UNCALIBRATED = "not calibrated: assumed"
+PROFILE_S = 0.02
+"""Core-seconds that a profile takes for each field and channel it is estimated from."""
 BASE = ("segmenter watershed", "segmenter propagate", "feature shape", "feature intensity")
 """Plugins that the measured start of a step has loaded."""
 
@@ -45,12 +47,18 @@ class Costs:
 
     def start(self, step: str) -> float:
         """Seconds of a job of `step` before its first image."""
-        return self.found.start[step]
+        # What reads images and no more is loaded by *illuminate* too.
+        return self.found.start["qc" if step == ILLUMINATION else step]
 
     def image(self, step: str, extent: Extent, settings: Settings) -> float:
-        """Core-seconds of one image in `step`: qc, segment, measure, aggregate or report."""
+        """Core-seconds of one image in `step`: qc, segment, measure, aggregate or report.
+
+        In *illuminate*: of one that it looks at.
+        """
         if step == "report":
             return self.found.image["report"]
+        if step == ILLUMINATION:
+            return prod(extent.shape) * self.found.voxel["read"] + PROFILE_S * extent.shape[1]
         work = {"qc": self._qc, "segment": self._segment, "measure": self._measure,
                 "aggregate": self._aggregate}[step]  # fmt: skip
         return work(extent, settings)
@@ -58,6 +66,9 @@ class Costs:
     def work(self, step: str, images: Iterable[tuple[Extent, int]], settings: Settings) -> float:
         """Core-seconds of a job over so many images of each extent, its start not counted."""
         kinds = list(images)
+        if step == ILLUMINATION and settings.illumination:
+            most = settings.illumination.fields
+            kinds = [(extent, min(n, most)) for extent, n in kinds]
         found = sum(n * self.image(step, extent, settings) for extent, n in kinds)
         if step == "report" and (number := sum(n for _, n in kinds)):
             shown = min(THUMBNAILS, number)

@@ -5,6 +5,9 @@ The clock is that of a list schedule: whatever is ready starts as soon as there 
 
     qc ──────────────────┐
     segment ─► measure ──┴─► aggregate ─► report      of every dataset; then the check of all
+
+Where light is corrected, *illuminate* is before *segment*. Where a gate follows QC, all of a
+dataset's *segment* wait for its review; a person's answer is not counted.
 """
 
 import heapq
@@ -15,7 +18,7 @@ from dataclasses import dataclass, field
 from voxelmill.config import Settings
 from voxelmill.costs import Costs
 from voxelmill.extent import Extent
-from voxelmill.layout import BATCH_STEPS, DATASET_STEPS
+from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, ILLUMINATION, REVIEW
 
 Group = tuple[tuple[Extent, int], ...]
 """Images of one batch: how many of each extent."""
@@ -123,20 +126,29 @@ def jobs_of(
 
     def add(step: str, dataset: str, group: Group, cores: int, after: tuple[int, ...] = ()) -> int:
         if (step, group) not in known:
-            work = costs.work(step, group, settings) if group else 0.0
-            takes = costs.seconds(step, work, settings, cores)
-            known[step, group] = takes, costs.seconds(step, work, settings)
+            # A review is a report without outlines.
+            like = "report" if step == REVIEW else step
+            work = costs.work(like, group, settings) if group else 0.0
+            takes = costs.seconds(like, work, settings, cores)
+            known[step, group] = takes, costs.seconds(like, work, settings)
         jobs.append(Job(step, dataset, cores, *known[step, group], after))
         return len(jobs) - 1
 
-    checked = []
+    checked, gated = [], settings.qc.gate != "report"
     for dataset, groups in batches.items():
-        before = []
+        before, whole = list[int](), _together(groups)
+        first: tuple[int, ...] = ()
+        if gated:
+            each = [_cores(group, settings, costs, places)["qc"] for group in groups]
+            before = [add("qc", dataset, g, n) for g, n in zip(groups, each, strict=True)]
+            first = (add(REVIEW, dataset, whole, 1, tuple(before)),)
+        if settings.illumination and groups:
+            first = (add(ILLUMINATION, dataset, whole, 1, first),)
         for group in groups:
             cores = _cores(group, settings, costs, places)
-            qc, segment = (add(step, dataset, group, cores[step]) for step in ("qc", "segment"))
-            before += [qc, add("measure", dataset, group, cores["measure"], (segment,))]
-        whole = _together(groups)
+            before += [] if gated else [add("qc", dataset, group, cores["qc"])]
+            segment = add("segment", dataset, group, cores["segment"], first)
+            before.append(add("measure", dataset, group, cores["measure"], (segment,)))
         checked.append(add("aggregate", dataset, whole, 1, tuple(before)))
         add("report", dataset, whole, 1, (checked[-1],))
     if batches:
@@ -210,7 +222,8 @@ def _followers(after: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def _steps(jobs: Sequence[Job]) -> dict[str, Step]:
-    found: dict[str, list[Job]] = {s: [] for s in (*BATCH_STEPS, *DATASET_STEPS, CHECK)}
+    steps = (ILLUMINATION, *BATCH_STEPS, REVIEW, *DATASET_STEPS, CHECK)
+    found: dict[str, list[Job]] = {step: [] for step in steps}
     for job in jobs:
         found[job.step].append(job)
     return {step: _step(mine) for step, mine in found.items() if mine}

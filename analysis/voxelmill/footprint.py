@@ -18,7 +18,7 @@ ROUNDED = 2048
 """Bytes that a file takes more than it holds, on the average: half a block of 4 KiB."""
 THUMBNAIL, PICTURES, PAGE, IMAGE_ROW = 80_000, 11_000_000, 300_000, 1000
 """Bytes of a report: each thumbnail, the page itself, the row of an image."""
-OUTPUTS = {"qc": 2, "segment": 2, "measure": 1, "aggregate": 3, "report": 2}
+OUTPUTS = {"qc": 2, "review": 2, "segment": 2, "measure": 1, "aggregate": 3, "report": 2}
 """Files that Snakemake tracks, tables of objects besides."""
 METADATA, DATABASE = 600, 2
 """Bytes that Snakemake keeps of each tracked file, and the files of its database."""
@@ -77,7 +77,16 @@ def footprint(
     files = len(groups) * (1 + 3 + 2 + sets) + OUTPUTS["aggregate"] + OUTPUTS["report"] + 2
     tracked = len(groups) * (OUTPUTS["qc"] + OUTPUTS["segment"] + OUTPUTS["measure"] + sets)
     tracked += OUTPUTS["aggregate"] + OUTPUTS["report"]
+    if config.illumination:
+        # A kind of images has two documents and a chunk for each of twice its channels.
+        files += 5 + 2 * max((extent.shape[1] for g in groups for extent, _ in g), default=0)
+        tracked += 1
     size = PAGE + min(min(THUMBNAILS, images) * THUMBNAIL, PICTURES)
+    if config.qc.gate != "report":
+        # Record and page of the review, the approval, and what each batch leaves out, at most.
+        files += OUTPUTS["review"] + 1 + len(groups)
+        tracked += OUTPUTS["review"]
+        size *= 2
     number: dict[Extent, int] = {}
     for extent, n in (each for group in groups for each in group):
         number[extent] = number.get(extent, 0) + n

@@ -9,7 +9,11 @@ results/<dataset>/objects/<object set>/<batch>.parquet
 results/<dataset>/qc/<batch>.parquet
 results/<dataset>/index/<batch>.parquet  where each object lies
 results/<dataset>/{images,wells}.parquet, report.html
-results/<dataset>/records/<step>/<batch>.json, records/{aggregate,report}.json
+results/<dataset>/qc.html                the QC report, where a gate follows QC (`qc.gate`)
+results/<dataset>/approval.json          who let the run go on, and without which images
+results/<dataset>/gate/<batch>.json      images that segment leaves out; absent: none
+results/<dataset>/illumination.ome.zarr  profiles of light, where it is to be corrected
+results/<dataset>/records/<step>/<batch>.json, records/{review,illumination,aggregate,report}.json
 results/<dataset>/logs/                  as the records; how each job is, see `joblog`
 results/<dataset>/scratch/               of running steps; gone when they finish
 results/check.json, check.log            the verdict over all datasets
@@ -29,6 +33,12 @@ RESULTS = "VOXELMILL_RESULTS"
 """Environment variable: ``s3://bucket/prefix`` where results are kept on a store."""
 DATASET_STEPS = ("aggregate", "report")
 """Steps with one job a dataset, in the order they follow each other."""
+REVIEW = "review"
+"""The same after *qc*, where a gate follows it."""
+APPROVAL, GATES = "approval.json", "gate"
+"""Of a dataset: the approval, and the folder of what each batch leaves out."""
+ILLUMINATION = "illumination"
+"""Step with one job a dataset before all others, only where light is to be corrected."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,11 @@ class Layout:
         """Root of the labels that are not zipped."""
         return f"{self.store}/{self.labels.name}" if self.store else str(self.labels)
 
+    @property
+    def illumination_address(self) -> str:
+        """Root of the profiles of light."""
+        return f"{self.store or self.root}/illumination.ome.zarr"
+
     def labels_of(self, batch: str) -> str:
         """Root of the labels of one batch as they are: zipped, or in the folder."""
         archive = self.archive(batch)
@@ -100,6 +115,20 @@ class Layout:
     def report(self) -> Path:
         """The report."""
         return self.root / "report.html"
+
+    @property
+    def qc_report(self) -> Path:
+        """The QC report, which a person looks at before the run goes on."""
+        return self.root / "qc.html"
+
+    @property
+    def approval(self) -> Path:
+        """Who let the run go on."""
+        return self.root / APPROVAL
+
+    def gate(self, batch: str) -> Path:
+        """Images of one batch that are left out."""
+        return self.root / GATES / f"{batch}.json"
 
     def record(self, step: str, batch: str = "") -> Path:
         """Record of a step, of one batch or of the dataset."""

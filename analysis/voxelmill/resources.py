@@ -11,8 +11,11 @@ from math import ceil, prod
 from voxelmill.config import Config, Settings
 from voxelmill.costs import Costs, table_columns
 from voxelmill.extent import Extent
+from voxelmill.fieldsample import PIECE_VOXELS
+from voxelmill.illumination import SIDE
+from voxelmill.layout import ILLUMINATION
 from voxelmill.localscratch import scratch_bytes
-from voxelmill.need import MIB, need
+from voxelmill.need import MIB, THREADS, need
 from voxelmill.sizes import objects_of, values_of
 
 SNAKEMAKE_MIB = 450
@@ -29,6 +32,8 @@ GROWTH = 0.75
 """How much more a further attempt gets."""
 TABLES, PAGE = 160 * MIB, 480 * MIB
 """Memory of *aggregate* besides the tables, and of *report*."""
+LIGHT = 64
+"""Bytes of temporaries of *illuminate* for every pixel of its sample."""
 VALUE, ROW = 16, 400
 """Bytes that *aggregate* holds of a table's value, and of a row besides."""
 
@@ -52,7 +57,7 @@ def ask(
     Parameters
     ----------
     step : str
-        qc, segment or measure; aggregate or report for a whole dataset.
+        qc, segment or measure; illumination, aggregate or report for a whole dataset.
     extent : Extent
         The largest image.
     images : int
@@ -88,8 +93,20 @@ def memory(step: str, extent: Extent, images: int, config: Config, cores: int) -
         return TABLES + tables(extent, images, config)
     if step == "report":
         return PAGE
+    if step == ILLUMINATION:
+        return light_memory(extent, config)
     found = need(extent, config, config.blocks, config.compute, cores, step)
     return found.driver if config.compute.elsewhere is not None else found.total
+
+
+def light_memory(extent: Extent, config: Settings) -> float:
+    """Bytes of *illuminate*: its sample, temporaries of a channel, a piece of an image."""
+    if config.illumination is None:
+        return 0.0
+    sample = config.illumination.fields * SIDE**2
+    channels, row = extent.shape[1], extent.shape[4] * ceil(extent.shape[3] / SIDE)
+    piece = max(PIECE_VOXELS, channels * row)
+    return THREADS + sample * (8 * channels + LIGHT) + piece * (extent.voxel + 16)
 
 
 def tables(extent: Extent, images: int, config: Settings) -> float:

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from voxelmill.plugin import Plugin
 from voxelmill.segmenters import Segmenter, segmenters
 
 HIDDEN = ("kind", "origin", "extent", "fitted", "sha256")
@@ -52,10 +53,11 @@ def _section(kind: str, cls: type[Segmenter], speed: str) -> str:
         "| parameter | default | meaning |",
         "|---|---|---|",
     ]
-    return "\n".join([*lines, *_parameters(cls), "", ""])
+    return "\n".join([*lines, *parameters(cls), "", ""])
 
 
-def _parameters(cls: type[Segmenter]) -> list[str]:
+def parameters(cls: type[Plugin]) -> list[str]:
+    """One row of a Markdown table a parameter: name, default, meaning."""
     rows = []
     for name, field in cls.model_fields.items():
         if name not in HIDDEN:

@@ -125,7 +125,7 @@ def memory_taken() -> Iterator[None]:
     memory = node["node"]["memory"]
     total = memory["availableBytes"] + memory["workingSetBytes"]
     code = "import sys; taken = b'1' * int(sys.argv[1]); sys.stdin.read()"
-    size = memory["availableBytes"] - total // 3 + (1 << 30)
+    size = memory["availableBytes"] - total // 3 + (2 << 30)
     taker = subprocess.Popen([sys.executable, "-c", code, str(size)], stdin=subprocess.PIPE)
     with taker:
         yield

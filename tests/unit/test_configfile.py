@@ -139,7 +139,9 @@ def test_part_holds_what_a_step_depends_on_and_no_more() -> None:
     changed = {
         "features": config(objects=SETS, features=["shape"]),
         "qc": config(objects=SETS, qc={"metrics": ["focus"]}),
+        "gate": config(objects=SETS, qc={"gate": "auto"}),
         "sparse": config(objects=SETS, sparse="allow"),
+        "illumination": config(objects=SETS, illumination={"kind": "flatfield"}),
         "objects": config(),
         "blocks": config(objects=SETS, blocks={"size": 64}),
         "max_quarantined": config(objects=SETS, max_quarantined=3),
@@ -149,8 +151,10 @@ def test_part_holds_what_a_step_depends_on_and_no_more() -> None:
     }
     assert reruns == {
         "features": {"measure", "aggregate", "report"},
-        "qc": {"qc", "aggregate", "report"},
-        "sparse": {"qc", "segment", "measure", "report"},
+        "qc": {"qc", "review", "aggregate", "report"},
+        "gate": {"review", "report"},
+        "sparse": {"qc", "review", "illumination", "segment", "measure", "report"},
+        "illumination": {"illumination", "segment", "measure", "report"},
         "objects": {"segment", "measure", "aggregate", "report"},
         "blocks": set(),
         "max_quarantined": set(),

@@ -9,6 +9,7 @@ from voxelmill.config import Settings
 from voxelmill.costs import Costs
 from voxelmill.estimate import Estimate, Group, Places, estimate, schedule
 from voxelmill.extent import Extent
+from voxelmill.illumination import Illumination
 
 FIELD = Extent((1, 3, 1, 1080, 1080), "<u2", (1.0, 0.65, 0.65))
 SMALL = Extent((1, 3, 1, 100, 100), "<u2", (1.0, 0.65, 0.65))
@@ -78,6 +79,34 @@ def test_jobs_of_every_step() -> None:
     assert [found.jobs[i].step for i in measure.after] == ["segment"]
     whole = next(j for j in found.jobs if j.step == "aggregate")
     assert sorted(found.jobs[i].step for i in whole.after) == ["measure"] * 3 + ["qc"] * 3
+
+
+def test_a_gate_makes_all_segmentation_wait_for_a_review() -> None:
+    gated = SETTINGS.model_copy(update={"qc": SETTINGS.qc.model_copy(update={"gate": "ask"})})
+    group = ((FIELD, 4),)
+    found = estimate({"a": [group] * 2}, gated, Costs(), Places(2, 1))
+    jobs = list(found.jobs)
+    (review,) = (i for i, job in enumerate(jobs) if job.step == "review")
+    assert [jobs[i].step for i in jobs[review].after] == ["qc", "qc"]
+    assert all(job.after == (review,) for job in jobs if job.step == "segment")
+    assert found.steps["review"].jobs == 1
+    plain = estimate({"a": [group] * 2}, SETTINGS, Costs(), Places(2, 1))
+    assert len(jobs) == len(plain.jobs) + 1
+    assert found.wall_s > plain.wall_s
+
+
+def test_light_is_estimated_before_anything_is_segmented() -> None:
+    lit = SETTINGS.model_copy(update={"illumination": Illumination(fields=20)})
+    found = estimate({"a": [((FIELD, 10),)] * 3}, lit, Costs(), Places(4, 1))
+    (one,) = (i for i, job in enumerate(found.jobs) if job.step == "illumination")
+    waiting = [job.step for job in found.jobs if one in job.after]
+    assert waiting == ["segment"] * 3
+    few = estimate({"a": [((FIELD, 5),)]}, lit, Costs(), Places(4, 1))
+    ten, many = (
+        estimate({"a": [((FIELD, n),)]}, lit, Costs(), Places(4, 1)).steps["illumination"].busy_s
+        for n in (20, 2000)
+    )
+    assert few.steps["illumination"].busy_s < ten == many, "only a sample is read"
 
 
 def test_more_cores_are_faster_and_never_cheaper() -> None:

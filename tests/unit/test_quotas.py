@@ -242,3 +242,15 @@ def test_labels_in_zips_are_one_file_a_batch() -> None:
 
 def test_times_for_people() -> None:
     assert [hours(s) for s in (9.4, 600, 7200, 10**6)] == ["9 s", "10 min", "2.0 h", "11.6 days"]
+
+
+def test_a_gate_leaves_its_files() -> None:
+    groups = [((FIELD, 48),)] * 3
+    qc = CONFIG.qc.model_copy(update={"gate": "ask"})
+    sizes = Costs().found.bytes
+    plain = footprint(groups, CONFIG, sizes)
+    gated = footprint(groups, CONFIG.model_copy(update={"qc": qc}), sizes)
+    # Record and page of the review, the approval, and a file of each batch at most.
+    assert gated.files == plain.files + 2 + 1 + 3
+    assert gated.tracked == plain.tracked + 2
+    assert gated.bytes > plain.bytes

@@ -6,6 +6,7 @@ import pytest
 
 from run_trees import ELSEWHERE, LONG_AGO, Tree
 from voxelmill.config import Config, Settings
+from voxelmill.steps.gate import Shut
 from voxelmill.steps.jobsurvey import survey
 from voxelmill.steps.prepare import Prepared
 from voxelmill.steps.retry import fitting, nothing, targets
@@ -16,10 +17,10 @@ def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path, {"a": 2, "b": 1})
 
 
-def asked(tree: Tree) -> list[str]:
+def asked(tree: Tree, **shut: Shut) -> list[str]:
     batches = {d: tuple(f"{b:04d}" for b in range(n)) for d, n in tree.datasets.items()}
     config = Config.model_construct(datasets="", results=str(tree.results), **dict(Settings()))
-    found = targets(Prepared(config, batches, {}), survey(tree.results, own=True))
+    found = targets(Prepared(config, batches, {}, shut=shut), survey(tree.results, own=True))
     return [str(path.relative_to(tree.results)) for path in found]
 
 
@@ -70,12 +71,30 @@ def test_a_step_over_the_whole_dataset(tree: Tree) -> None:
     assert asked(tree) == ["a/records/report.json"]
 
 
+def test_light_that_could_not_be_estimated(tree: Tree) -> None:
+    fail(tree, "illumination")
+    assert asked(tree) == ["a/records/illumination.json"]
+
+
 def test_a_failed_check_is_nothing_to_try_again(tree: Tree) -> None:
     tree.finish("a")
     tree.finish("b")
     tree.check(False, "voxelmill: 1 images quarantined")
     assert tree.survey().stopped
     assert asked(tree) == []
+
+
+def test_nothing_behind_a_gate_that_is_shut(tree: Tree) -> None:
+    fail(tree, "segment", "0000")
+    assert asked(tree, a="waiting") == []
+    fail(tree, "qc", "0000")
+    assert asked(tree, a="unseen") == ["a/records/qc/0000.json"], "another one was never tried"
+    tree.record("qc", "0001")
+    both = ["a/records/review.json", "a/records/qc/0000.json"]
+    assert asked(tree, a="unseen") == both
+    tree.record("qc", "0000")
+    fail(tree, "review")
+    assert asked(tree, a="unseen") == ["a/records/review.json"]
 
 
 def test_what_failed_before_this_run_is_tried_by_it(tree: Tree) -> None:

@@ -154,6 +154,14 @@ def test_quarantined_images_count_once_before_they_are_aggregated(tree: Tree) ->
     assert exit_code(tree.survey()) == 0, "that is for the final check to judge"
 
 
+def test_light_is_spoken_of_only_where_it_is_corrected(tree: Tree) -> None:
+    assert "illumination" not in tree.survey().steps()
+    tree.log("illumination", owner=ELSEWHERE, end="failed")
+    assert states(tree, "illumination") == {"failed": 1}
+    tree.record("illumination")
+    assert states(tree, "illumination") == {"done": 1}
+
+
 def test_not_every_record_is_read(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voxelmill.steps.jobsurvey.RECORDS", 1)
     tree.record("qc", "0000", ["x"])
@@ -288,3 +296,37 @@ def test_jobs_that_stopped_do_not_keep_the_others_waiting(tree: Tree) -> None:
         tree.log(step, "0000", owner=ELSEWHERE, end="finished", took=100)
     tree.run(ELSEWHERE, started=200)
     assert speed(tree.survey()).now.left_seconds == pytest.approx(0, abs=1e-6)
+
+
+def reviewed(tree: Tree, gate: str, digest: str = "d") -> None:
+    found = {"settings": {"qc": {"gate": gate}}, "digest": digest}
+    put(tree.layout().record("review"), json.dumps(found))
+
+
+def test_who_waits_for_approval(tree: Tree) -> None:
+    for batch in ("0000", "0001"):
+        tree.record("qc", batch)
+    reviewed(tree, "ask")
+    found = tree.survey()
+    shown = "\n".join(text(found, speed(found), View()))
+    assert "; waiting for approval\n" in shown
+    page = tree.layout().qc_report
+    assert f"a waits for approval: look at {page}, then voxelmill approve {tree.results}" in shown
+    assert "review " in shown
+    assert exit_code(found) == 0
+    assert json.loads(as_json(found))["datasets"]["a"]["waiting_for_approval"]
+    put(tree.layout().approval, json.dumps({"review": "d"}))
+    assert not tree.standing().waiting
+    reviewed(tree, "ask", "other QC")
+    assert tree.standing().waiting
+    reviewed(tree, "auto")
+    assert not tree.standing().waiting
+
+
+def test_what_waits_is_not_finished(tree: Tree) -> None:
+    tree.finish()
+    tree.check(passed=True)
+    assert tree.survey().finished
+    assert "review" not in tree.survey().steps()
+    reviewed(tree, "ask")
+    assert not tree.survey().finished

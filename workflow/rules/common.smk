@@ -68,6 +68,8 @@ BATCH = "{dataset}/batches/{batch}.json"
 RECORDS = "{dataset}/records"
 LOGS = "{dataset}/logs"
 INDEX = "{dataset}/index/{batch}.parquet"
+# What steps that correct light need besides: only where that is switched on.
+PROFILES = [kept(f"{RECORDS}/illumination.json")] if RUN.config.illumination else []
 TABLES = [f"{{dataset}}/objects/{s}/{{batch}}.parquet" for s in RUN.objects]
 
 
@@ -90,6 +92,18 @@ def of_batches(*patterns):
 def read_too(*patterns):
     """Input function: what a job reads besides; only what lies on a store has to be fetched."""
     return of_batches(*patterns) if RUN.config.store else []
+
+
+ASKS = RUN.config.qc.gate == "ask"
+
+
+def gate(wildcards):
+    """Input function: what a batch leaves out, if anything; refuses what nobody has approved."""
+    try:
+        found = RUN.gate(wildcards.dataset, wildcards.batch)
+    except VoxelmillError as error:
+        raise WorkflowError(str(error)) from None
+    return kept(found) if found else []
 
 
 def plate_map(wildcards):

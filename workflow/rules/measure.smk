@@ -3,6 +3,7 @@ rule measure:
         batch=kept(BATCH),
         segmented=kept(f"{RECORDS}/segment/{{batch}}.json"),
         index=kept(INDEX) if RUN.config.store else [],
+        profiles=PROFILES,
     output:
         record=kept(f"{RECORDS}/measure/{{batch}}.json"),
         tables=[kept(path) for path in TABLES],

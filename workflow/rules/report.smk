@@ -2,6 +2,8 @@ rule report:
     input:
         batches=of_batches(BATCH),
         aggregated=kept(f"{RECORDS}/aggregate.json"),
+        approval=kept("{dataset}/approval.json") if ASKS else [],
+        profiles=PROFILES,
         besides=read_too(
             *[
                 f"{RECORDS}/{step}/{{batch}}.json"

@@ -1,6 +1,8 @@
 rule segment:
     input:
-        kept(BATCH),
+        batch=kept(BATCH),
+        gate=gate,
+        profiles=PROFILES,
     output:
         record=kept(f"{RECORDS}/segment/{{batch}}.json"),
         index=kept(INDEX),
@@ -17,5 +19,5 @@ rule segment:
         settings=RUN.settings("segment"),
         run=RUN.execution,
     shell:
-        "voxelmill segment {input:q} --record {output.record:q} --config {params.settings:q}"
-        f" --run {{params.run:q}} --workers {{threads}}{REDIRECT}"
+        "voxelmill segment {input.batch:q} {input.gate:q} --record {output.record:q}"
+        f" --config {{params.settings:q}} --run {{params.run:q}} --workers {{threads}}{REDIRECT}"

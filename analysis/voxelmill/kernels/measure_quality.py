@@ -20,6 +20,8 @@ Plane: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | Floats
 COUNTED = (np.uint8, np.uint16)
 """Types whose values are few enough to count each."""
 IMMERKAER = math.sqrt(math.pi / 2) / 6
+ROUNDING = 1 / math.sqrt(12)
+"""Standard deviation of rounding to whole grey values: noise of an integer image is no less."""
 
 
 def middle_plane(image: Pixels) -> Plane:

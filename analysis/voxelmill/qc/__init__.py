@@ -16,10 +16,16 @@ class Metric(Plugin):
     level: ClassVar[Literal["image", "object", "plate"]] = "image"
     fails: ClassVar[frozenset[str]] = frozenset()
     """Faults of `flags` with which an image is useless (verdict fail); others only warn."""
+    faults: ClassVar[Mapping[str, str]] = {}
+    """Faults of `flags` → when an image has them, for `docs/image-quality.md`."""
 
     def columns(self) -> dict[str, str]:
         """Columns made per channel → unit, e.g. ``ImageQuality_FocusScore`` → ``1``."""
         raise NotImplementedError
+
+    def describe(self) -> dict[str, str]:
+        """Columns → definition in a line, for `docs/image-quality.md`."""
+        return {}
 
     def __call__(self, image: Pixels, spacing_um: Spacing) -> dict[str, float]:
         """Measure one channel at one time point.

@@ -40,12 +40,28 @@ class Background(Metric):
         "Background: clipped median and mode estimate of SExtractor (Bertin & Arnouts 1996, "
         "doi:10.1051/aas:1996164); statistics: CellProfiler 4 MeasureImageQuality"
     )
-    max_unevenness: float | None = Field(default=None, gt=0)
-    """Unevenness above which an image is flagged `Uneven`; none: never."""
+    faults: ClassVar[Mapping[str, str]] = {"Uneven": "unevenness above `max_unevenness`"}
+    max_unevenness: float | None = Field(
+        None,
+        gt=0,
+        description="most unevenness; default: any, since in one image light and a crowd of cells "
+        "look alike: a plate's flat field tells them apart",
+    )
 
     def columns(self) -> dict[str, str]:
         """Columns of this metric → unit."""
         return dict(COLUMNS)
+
+    def describe(self) -> dict[str, str]:
+        """Columns → definition in a line."""
+        return {
+            "ImageQuality_Background": "level of the background, which objects do not move",
+            "ImageQuality_MeanIntensity": "mean",
+            "ImageQuality_MedianIntensity": "median",
+            "ImageQuality_StdIntensity": "standard deviation",
+            "ImageQuality_MADIntensity": "median absolute deviation from the median",
+            UNEVENNESS: "flatness: range over median of the dark levels of 8 x 8 tiles; 0: flat",
+        }
 
     def __call__(self, image: Pixels, spacing_um: Spacing) -> dict[str, float]:
         """Measure one channel; `spacing_um` is not used.

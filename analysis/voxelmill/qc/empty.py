@@ -17,6 +17,7 @@ from pydantic import Field
 
 from voxelmill.kernels.measure import Floats
 from voxelmill.kernels.measure_quality import (
+    ROUNDING,
     block_contrast,
     block_means,
     middle_plane,
@@ -30,8 +31,6 @@ STRUCTURED = "ImageQuality_PercentStructured"
 BLOCK = 8
 SECOND_DIFFERENCE = math.sqrt(6)
 """Standard deviation of a - 2 b + c for independent a, b, c of standard deviation 1."""
-ROUNDING = 1 / math.sqrt(12)
-"""Standard deviation of rounding to whole grey values: noise of an integer image is no less."""
 
 
 class Empty(Metric):
@@ -39,14 +38,31 @@ class Empty(Metric):
 
     kind: Literal["empty"] = "empty"
     source: ClassVar[str] = "Noise: Immerkær 1996, doi:10.1006/cviu.1996.0060"
-    min_percent: float = Field(default=0.05, ge=0, le=100)
-    """Percent of the blocks that must show structure: about 10 in a field of 1080 x 1080."""
-    min_deviations: float = Field(default=6.0, gt=0)
-    """Standard errors of noise by which a block must differ from its neighbours."""
+    faults: ClassVar[Mapping[str, str]] = {"Empty": "less structure than `min_percent`"}
+    min_percent: float = Field(
+        0.05,
+        ge=0,
+        le=100,
+        description="percent of the blocks that must show structure: about 10 in a field of "
+        "1080 x 1080, which one nucleus has",
+    )
+    min_deviations: float = Field(
+        6.0,
+        gt=0,
+        description="standard errors of noise by which a block must differ from its neighbours: "
+        "by chance one in a thousand million does",
+    )
 
     def columns(self) -> dict[str, str]:
         """Columns of this metric → unit."""
         return {NOISE: "intensity", STRUCTURED: "%"}
+
+    def describe(self) -> dict[str, str]:
+        """Columns → definition in a line."""
+        return {
+            NOISE: "standard deviation of the noise of a pixel",
+            STRUCTURED: "share of blocks of 8 x 8 pixels that differ from their neighbours",
+        }
 
     def __call__(self, image: Pixels, spacing_um: Spacing) -> dict[str, float]:
         """Measure one channel; `spacing_um` is not used.

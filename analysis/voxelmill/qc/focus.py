@@ -43,18 +43,45 @@ class Focus(Metric):
         "two scales. Slope: Bray et al. 2012, doi:10.1177/1087057111420292"
     )
     fails: ClassVar[frozenset[str]] = frozenset({"OutOfFocus"})
-    min_sharpness: float = Field(default=0.1, ge=0)
-    """Below this an image is out of focus whatever its plate looks like."""
-    max_deviations: float = Field(default=5.0, gt=0)
-    """Robust standard deviations that an image may be less sharp than its plate's median."""
-    min_drop: float = Field(default=0.1, ge=0)
-    """Differences from the plate's median below this are never a fault."""
-    min_images: int = Field(default=8, ge=2)
-    """Smallest number of measured images for a comparison with the plate."""
+    faults: ClassVar[Mapping[str, str]] = {
+        "OutOfFocus": "sharpness below `min_sharpness`; or, on a plate of `min_images` and more, "
+        "below its median by more than `max_deviations` and `min_drop`"
+    }
+    min_sharpness: float = Field(
+        0.1,
+        ge=0,
+        description="below it an image is out of focus whatever its plate looks like. Sharp edges "
+        "have it under a Gaussian of 4 px, which hides what is smaller than 10 px",
+    )
+    max_deviations: float = Field(
+        5.0,
+        gt=0,
+        description="robust standard deviations that an image may be less sharp than its plate's "
+        "median: by chance one in 3 million is",
+    )
+    min_drop: float = Field(
+        0.1,
+        ge=0,
+        description="differences from the median below it are never a fault: sound images of one "
+        "plate differ by that with what is in them",
+    )
+    min_images: int = Field(
+        8,
+        ge=2,
+        description="smallest number of measured images that are compared: of fewer, a median "
+        "deviation says little",
+    )
 
     def columns(self) -> dict[str, str]:
         """Columns of this metric → unit."""
         return {SHARPNESS: "1", SLOPE: "1"}
+
+    def describe(self) -> dict[str, str]:
+        """Columns → definition in a line."""
+        return {
+            SHARPNESS: "2 less the exponent with which differences grow with distance; 0: blurred",
+            SLOPE: "slope of log power over log frequency",
+        }
 
     def __call__(self, image: Pixels, spacing_um: Spacing) -> dict[str, float]:
         """Measure one channel; `spacing_um` is not used.

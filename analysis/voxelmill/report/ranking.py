@@ -40,7 +40,9 @@ def ranked(fields: Sequence[FieldRow]) -> dict[str, int]:
         spread = (number * GOLDEN_RATIO) % 1
         for turn, i in enumerate(_order(members, fields, far)):
             keyed.append((turn, SEVERITY[fields[i].state], spread, i))
-    return {fields[key[-1]].image: rank for rank, key in enumerate(sorted(keyed))}
+    # Of an image of several time points the first that comes counts.
+    images = dict.fromkeys(fields[key[-1]].image for key in sorted(keyed))
+    return {image: rank for rank, image in enumerate(images)}
 
 
 def typical(fields: Sequence[FieldRow]) -> set[str]:

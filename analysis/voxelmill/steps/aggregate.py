@@ -20,6 +20,9 @@ from voxelmill.steps.gather import Gathered, channels_of, gather, read_plate_map
 from voxelmill.tables import numeric, read_table, units, write_table
 from voxelmill.verdict import verdict_of, worst
 
+STATES = ("ok", "flagged", "excluded", "quarantined")
+"""Of an image."""
+
 
 def aggregate(
     batch_files: Sequence[Path], out: Path, settings: Settings, plate_map: Path | None = None
@@ -47,10 +50,11 @@ def aggregate(
             "step": "aggregate",
             "dataset": found.dataset,
             "settings": settings.part("aggregate"),
-            "images": {s: status.count(s) for s in ("ok", "flagged", "quarantined")},
+            "images": {s: status.count(s) for s in STATES},
             "wells": n,
             "counts": {c.removeprefix("Metadata_Count_"): v for c, v in counts.items()},
             "quarantined": dict(found.quarantined),
+            "excluded": dict(found.excluded),
         },
     )
 
@@ -72,24 +76,27 @@ def _images(found: Gathered, settings: Settings) -> tuple[dict[str, Any], dict[s
     flags = [
         "; ".join(faults[r]) if r >= 0 and not q else "" for r, q in zip(rows, lost, strict=True)
     ]
+    left_out = [found.excluded.get(item.path, "") for item, _ in order]
     fails = {fault for metric in settings.qc.metrics for fault in metric.fails}
     table: dict[str, Any] = {
         **place_columns(found.dataset, [item for item, _ in order]),
         "Metadata_Timepoint": np.asarray([t for _, t in order], np.int64),
         "Metadata_Status": [
-            "quarantined" if q else "flagged" if f else "ok"
-            for q, f in zip(lost, flags, strict=True)
+            "quarantined" if q else "excluded" if x else "flagged" if f else "ok"
+            for q, x, f in zip(lost, left_out, flags, strict=True)
         ],
         "Metadata_Verdict": [
-            "fail" if q else verdict_of([v for v in f.split("; ") if v], fails)
-            for q, f in zip(lost, flags, strict=True)
+            "fail" if r < 0 or q else verdict_of([v for v in f.split("; ") if v], fails)
+            for r, q, f in zip(rows, lost, flags, strict=True)
         ],
         "Metadata_Flags": flags,
-        "Metadata_Excluded": [""] * len(order),
-        "Metadata_Reason": [found.quarantined.get(item.path, "") for item, _ in order],
+        "Metadata_Excluded": left_out,
+        "Metadata_Reason": [found.reasons.get(item.path, "") for item, _ in order],
     }
     keys = [(item.path, t) for item, t in order]
-    table |= _counts(found, settings, keys, lost)
+    table |= _counts(
+        found, settings, keys, [q or bool(x) for q, x in zip(lost, left_out, strict=True)]
+    )
     table |= {
         c: np.asarray([quality[c][r] if r >= 0 else np.nan for r in rows], float) for c in columns
     }
@@ -131,8 +138,12 @@ def _wells(
     table["Metadata_Images"] = np.asarray([len(r) for r in groups.values()], np.int64)
     verdicts = images["Metadata_Verdict"]
     table["Metadata_Verdict"] = [worst(verdicts[i] for i in r) for r in groups.values()]
-    table["Metadata_Excluded"] = [""] * len(groups)
-    for state in ("flagged", "quarantined"):
+    left_out = images["Metadata_Excluded"]
+    table["Metadata_Excluded"] = [
+        "; ".join(dict.fromkeys(left_out[i] for i in r)) if all(left_out[i] for i in r) else ""
+        for r in groups.values()
+    ]
+    for state in STATES[1:]:
         hits = [int((status[r] == state).sum()) for r in groups.values()]
         table[f"Metadata_Images_{state.capitalize()}"] = np.asarray(hits, np.int64)
     for column in (c for c in images if c.startswith("Metadata_Count_")):

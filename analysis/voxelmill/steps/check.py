@@ -10,7 +10,8 @@ from pathlib import Path
 from voxelmill.layout import Layout
 from voxelmill.ledger import write_json
 from voxelmill.plugin import BadInput, StoreUnavailable
-from voxelmill.steps.gather import labels_told, read_record
+from voxelmill.steps.gate import read_gate
+from voxelmill.steps.gather import excluded_by, labels_told, read_record
 
 
 def check(aggregated: Sequence[Path], out: Path, max_quarantined: int) -> str:
@@ -49,6 +50,10 @@ def check(aggregated: Sequence[Path], out: Path, max_quarantined: int) -> str:
             )
         )
     verdict = {"step": "check", "quarantined": lost, "max_quarantined": max_quarantined}
+    left = {f"{d['dataset']}/{i}".rstrip("/"): r for d in datasets
+            for i, r in d.get("excluded", {}).items()}  # fmt: skip
+    verdict |= {"excluded": left}
+    lines += [f"excluded  {image}: {reason}" for image, reason in left.items()]
     write_json(out, verdict | {"datasets": {d["dataset"]: d["images"] for d in datasets}})
     return "\n".join(lines)
 
@@ -57,8 +62,18 @@ def _chain(layout: Layout) -> None:
     for path in sorted((layout.root / "records" / "measure").glob("*.json")):
         batch = path.stem
         labels = labels_told(read_record(layout.record("segment", batch)))
+        _left_out(layout, batch)
         if read_record(path)["segment"] != labels:
             raise BadInput(
                 f"{path}: measured on labels that were replaced since; allowed: tables of the "
                 "present labels. Delete it and run again"
             )
+
+
+def _left_out(layout: Layout, batch: str) -> None:
+    record = layout.record("segment", batch)
+    if excluded_by(read_record(record)) != read_gate(layout.gate(batch)):
+        raise BadInput(
+            f"{record}: other images are left out than {layout.gate(batch)} says; allowed: the "
+            "same. Delete it and run again"
+        )

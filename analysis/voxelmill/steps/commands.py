@@ -32,17 +32,38 @@ def qc_command(
     qc(batch, record, load_settings(config), read_execution(run, workers))
 
 
+@app.command("illuminate", rich_help_panel=STEP)
+@logged
+def illuminate_command(
+    batches: Files, record: Record, config: Settings, run: Run = None, workers: Workers = 1
+) -> None:
+    """Estimate how uneven the light of a dataset is."""
+    from voxelmill.configfile import load_settings
+    from voxelmill.steps.illuminate import illuminate
+    from voxelmill.steps.work import read_execution
+
+    execution = read_execution(run, workers)
+    illuminate(batches, record, load_settings(config), execution.workers)
+
+
 @app.command("segment", rich_help_panel=STEP)
 @logged
 def segment_command(
-    batch: Batch, record: Record, config: Settings, run: Run = None, workers: Workers = 1
+    batch: Batch,
+    record: Record,
+    config: Settings,
+    gate: Annotated[
+        Path | None, typer.Argument(help="results/<dataset>/gate/<batch>.json: what is left out.")
+    ] = None,
+    run: Run = None,
+    workers: Workers = 1,
 ) -> None:
-    """Find objects in every image of a batch."""
+    """Find objects in every image of a batch, but for those that are left out."""
     from voxelmill.configfile import load_settings
     from voxelmill.steps.segment import segment
     from voxelmill.steps.work import read_execution
 
-    segment(batch, record, load_settings(config), read_execution(run, workers))
+    segment(batch, record, load_settings(config), read_execution(run, workers), gate)
 
 
 @app.command("measure", rich_help_panel=STEP)

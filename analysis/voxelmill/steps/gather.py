@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,15 @@ from voxelmill.steps.work import read_batch
 
 @dataclass(frozen=True)
 class Gathered:
-    """One dataset: its batches, and which images are quarantined for what reason."""
+    """One dataset: its batches, and which images are quarantined or excluded for what reason."""
 
     layout: Layout
     batches: tuple[Batch, ...]
     quarantined: Mapping[str, str]
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    """None of these counts as quarantined: whoever left it out has seen that it is damaged."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why images cannot be used, whether they are left out or not."""
 
     @property
     def items(self) -> list[Item]:
@@ -47,12 +51,22 @@ def gather(batch_files: Sequence[Path]) -> Gathered:
     layout = Layout.of_batch(batch_files[0])
     batches = tuple(read_batch(file) for file in sorted(batch_files))
     reasons: dict[str, str] = {}
+    excluded: dict[str, str] = {}
     for batch in batches:
         for step in ("measure", "segment", "qc"):
-            for image, found in read_record(layout.record(step, batch.name))["images"].items():
+            told = read_record(layout.record(step, batch.name))
+            excluded |= excluded_by(told)
+            for image, found in told["images"].items():
                 if found["status"] == "quarantined":
                     reasons.setdefault(image, found["reason"])
-    return Gathered(layout, batches, reasons)
+    lost = {image: reason for image, reason in reasons.items() if image not in excluded}
+    return Gathered(layout, batches, lost, excluded, reasons)
+
+
+def excluded_by(record: Mapping[str, Any]) -> dict[str, str]:
+    """Images that a step has left out, as its record says → reason."""
+    found = record["images"].items()
+    return {image: told["reason"] for image, told in found if told["status"] == "excluded"}
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from voxelmill.ledger import write_bytes
 from voxelmill.report.index import Entry, IndexData, Level, Took, render_index
 from voxelmill.site import load_site
 from voxelmill.steps.effort import Effort, effort
-from voxelmill.steps.judged import plate_verdict
+from voxelmill.steps.plateverdict import plate_verdict
 from voxelmill.tables.counts import counted
 from voxelmill.tally import Portion, batches_of, total
 

@@ -15,10 +15,20 @@ from pathlib import Path
 
 from voxelmill.joblog import read_log
 from voxelmill.jobstates import Jobs, Now, Stopped, jobs, look, stopped
-from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, Layout, verdict, verdict_log
+from voxelmill.layout import (
+    BATCH_STEPS,
+    DATASET_STEPS,
+    ILLUMINATION,
+    REVIEW,
+    Layout,
+    verdict,
+    verdict_log,
+)
+from voxelmill.steps.gate import waits
 from voxelmill.tally import Portion, Tally, batches_of, total
 
 THREADS = 16
+STEPS = (BATCH_STEPS[0], REVIEW, *BATCH_STEPS[1:], *DATASET_STEPS)
 RECORDS = 40_000
 """About how many records are read, at most, to count quarantined images of unfinished datasets."""
 
@@ -33,11 +43,14 @@ class Standing:
     quarantined: int
     counted: bool
     """Whether all that may say so was asked; if not, there may be more."""
+    waiting: bool = False
+    """Whether it waits for the approval of its QC report."""
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to do."""
-        return all(len(found.done) == found.total for found in self.steps.values())
+        done = all(len(found.done) == found.total for found in self.steps.values())
+        return done and not self.waiting
 
     @property
     def stopped(self) -> list[Stopped]:
@@ -80,12 +93,13 @@ class Survey:
 
     def steps(self) -> dict[str, dict[str, int]]:
         """Jobs of each step by state, over all datasets."""
-        summed: dict[str, dict[str, int]] = {step: {} for step in (*BATCH_STEPS, *DATASET_STEPS)}
+        summed: dict[str, dict[str, int]] = {step: {} for step in STEPS}
         for dataset in self.datasets:
             for step, found in dataset.steps.items():
+                states = summed.setdefault(step, {})
                 for state, n in found.counts().items():
-                    summed[step][state] = summed[step].get(state, 0) + n
-        return summed
+                    states[state] = states.get(state, 0) + n
+        return {step: counts for step, counts in summed.items() if counts or step != REVIEW}
 
 
 def survey(results: Path, tally: Tally | None = None, *, own: bool = False) -> Survey:
@@ -125,10 +139,15 @@ def standing(tally: Tally, dataset: str, now: Now, most: int) -> Standing:
         step: jobs(layout, step, batches.keys(), tally.done(dataset, step), now)
         for step in BATCH_STEPS
     }
-    for step in DATASET_STEPS:
+    lit, gated = (
+        layout.record(step).exists() or layout.log(step).exists() for step in (ILLUMINATION, REVIEW)
+    )
+    more = [step for step, there in ((REVIEW, gated), (ILLUMINATION, lit)) if there]
+    for step in (*more, *DATASET_STEPS):
         done = frozenset({""} if layout.record(step).exists() else ())
         steps[step] = jobs(layout, step, frozenset({""}), done, now)
-    return Standing(dataset, total(batches), steps, *_quarantined(layout, steps, most))
+    lost, counted = _quarantined(layout, steps, most)
+    return Standing(dataset, total(batches), steps, lost, counted, gated and waits(layout.root))
 
 
 def _quarantined(layout: Layout, steps: Mapping[str, Jobs], most: int) -> tuple[int, bool]:

@@ -1,27 +1,64 @@
-"""What the record of *aggregate* says of a plate as a whole, for the report and the index."""
+"""QC of one dataset, judged: rows of all images with their faults, as *aggregate* judges them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from voxelmill.report.model import Finding
-from voxelmill.verdict import ORDER, Verdict
+from voxelmill.aggregation import judge
+from voxelmill.batch import Batch, Item
+from voxelmill.config import Settings
+from voxelmill.layout import Layout
+from voxelmill.steps.gather import channels_of, read_record
+from voxelmill.steps.work import read_batch
+from voxelmill.tables import read_table, rows
+from voxelmill.verdict import Verdict, verdict_of
 
 
-def plate_verdict(aggregated: Mapping[str, Any]) -> tuple[Verdict | None, tuple[str, ...]]:
-    """Verdict of the plate and its reasons; None where the plate was not judged."""
-    told = aggregated.get("verdict", {})
-    return next((v for v in ORDER if v == told.get("plate")), None), tuple(told.get("reasons", ()))
+@dataclass(frozen=True)
+class Judged:
+    """QC of one dataset: rows of its images with their faults, and what could not be read."""
+
+    layout: Layout
+    batches: tuple[Batch, ...]
+    rows: tuple[dict[str, Any], ...]
+    faults: tuple[tuple[str, ...], ...]
+    """Of each row."""
+    records: Mapping[str, Mapping[str, Any]]
+    """What *qc* says of each image."""
+    channels: tuple[str, ...]
+    fatal: frozenset[str]
+
+    @property
+    def items(self) -> list[Item]:
+        """All images in plate order."""
+        return [item for batch in self.batches for item in batch.items]
+
+    def verdict(self, faults: Sequence[str]) -> Verdict:
+        """Verdict that follows from faults."""
+        return verdict_of(faults, self.fatal)
 
 
-def findings(aggregated: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Findings on the plate; a value that is not known is NaN."""
-    return tuple(
-        Finding(
-            found["name"],
-            float("nan") if found["value"] is None else float(found["value"]),
-            found.get("unit", ""),
-            found["verdict"],
-            found.get("text", ""),
-        )
-        for found in aggregated.get("findings", ())
+def judged(batch_files: Sequence[Path], settings: Settings) -> Judged:
+    """Read the QC of one dataset and judge it by all metrics' plate-level rules."""
+    layout = Layout.of_batch(batch_files[0])
+    batches = tuple(read_batch(file) for file in sorted(batch_files))
+    files = [layout.qc(batch.name) for batch in batches]
+    table = read_table(files)
+    names = [c for metric in settings.qc.metrics for c in metric.columns()]
+    channels = channels_of([c for c in table if not c.startswith("Metadata_")], names)
+    faults = judge(settings.qc.metrics, channels, table, len(table["Metadata_Image"]))
+    records = {
+        image: entry
+        for batch in batches
+        for image, entry in read_record(layout.record("qc", batch.name))["images"].items()
+    }
+    return Judged(
+        layout,
+        batches,
+        tuple(rows(table)),
+        tuple(tuple(found) for found in faults),
+        records,
+        tuple(channels),
+        frozenset(fault for metric in settings.qc.metrics for fault in metric.fails),
     )

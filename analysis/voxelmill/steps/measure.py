@@ -23,7 +23,7 @@ from voxelmill.objecttable import Measured, ObjectTable, related, write_objects
 from voxelmill.ownership import Owners
 from voxelmill.plugin import BadInput
 from voxelmill.stages import Frame
-from voxelmill.steps.gather import labels_told
+from voxelmill.steps.gather import excluded_by, labels_told
 from voxelmill.steps.labelplace import labels_made
 from voxelmill.steps.work import Execution, Opened, Work, record, start
 from voxelmill.stitch import Ints
@@ -48,7 +48,9 @@ def measure(
         before = json.loads(segmented.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{segmented}: no record of segment ({error}). Run segment first") from None
-    with start("measure", batch_file, settings, execution, labels_told(before)) as work:
+    excluded = excluded_by(before)
+    told = labels_told(before)
+    with start("measure", batch_file, settings, execution, told, excluded) as work:
         root = labels_made(work.layout, work.batch.name, before)
         usable = [(o, i) for o, i in work.usable if before["images"][o.item.path]["status"] == "ok"]
         refused = {
@@ -79,12 +81,15 @@ def measure(
             for name in settings.objects
         }
         images: dict[str, Any] = {
-            o.item.path: {"status": "quarantined", "reason": refused[o.item.path]}
+            o.item.path: {
+                "status": "excluded" if o.excluded else "quarantined",
+                "reason": refused[o.item.path],
+            }
             if o.item.path in refused
             else {"status": "ok"}
             for o in work.images
         }
-        write_json(out, record(work, "measure", images, rows=counts, segment=labels_told(before)))
+        write_json(out, record(work, "measure", images, rows=counts, segment=told))
         work.ledger.discard()
 
 
@@ -119,7 +124,7 @@ def _tasks(
     tasks = {}
     for t in range(image.shape[0]):
         key = f"{opened.item.path}@{t}"
-        frame = Frame(key, work.source(image), target, t)
+        frame = Frame(key, work.source(opened, image), target, t)
         mine = owners[opened.item.path, t]
         for block, owned in mine.blocks().items():
             name = f"{key}@{','.join(map(str, block))}"

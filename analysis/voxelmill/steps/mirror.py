@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from voxelmill.config import Config
-from voxelmill.layout import batch_table, manifest
+from voxelmill.layout import APPROVAL, GATES, batch_table, manifest
 from voxelmill.ledger import write_bytes
 from voxelmill.plugin import StoreUnavailable
 from voxelmill.store.objects import objects_at
@@ -18,8 +18,10 @@ from voxelmill.store.place import etag
 from voxelmill.store.remote import side_by_side
 from voxelmill.store.s3 import S3Objects, Stored
 
-FOLDERS = ("batches", "records")
-"""What of a dataset is fetched."""
+OURS = ("batches", GATES)
+"""Folders of a dataset that are written here, and only here."""
+FOLDERS = (*OURS, "records")
+"""What of a dataset is fetched, and its approval."""
 
 
 def pull(config: Config) -> None:
@@ -57,16 +59,27 @@ def push(config: Config) -> None:
     """Put what the scan has changed; the table of batches, which names the others, comes last."""
     objects, folder = _objects(config), config.folder
     there = objects.listing()
-    batches = sorted(folder.glob("*/batches/*.json"))
-    for path in (*batches, manifest(folder), batch_table(folder)):
+    ours = [path for part in OURS for path in sorted(folder.glob(f"*/{part}/*.json"))]
+    for path in (*ours, manifest(folder), batch_table(folder)):
         key = path.relative_to(folder).as_posix()
         content = path.read_bytes()
         if key not in there or there[key].etag != etag(content):
             objects.put(key, content)
-    kept = {path.relative_to(folder).as_posix() for path in batches}
+    kept = {path.relative_to(folder).as_posix() for path in ours}
     for key in there:
-        if key.count("/") == 2 and key.split("/")[1] == "batches" and key not in kept:
+        if key.count("/") == 2 and key.split("/")[1] in OURS and key not in kept:
             objects.delete(key)
+
+
+def stored(config: Config, key: str) -> bool:
+    """Whether there is such an object on the store.
+
+    Raises
+    ------
+    StoreUnavailable, AccessDenied
+        The store does not answer, or refuses to.
+    """
+    return _objects(config).get(key) is not None
 
 
 def forget(config: Config, path: Path) -> None:
@@ -94,12 +107,13 @@ def _small(key: str) -> bool:
     top, *rest = key.split("/")
     if not rest:
         return top.endswith(".parquet") or top == "check.json"
-    return rest[0] in FOLDERS
+    return rest[0] in FOLDERS or rest == [APPROVAL]
 
 
 def _copies(folder: Path) -> Iterator[Path]:
     for part in FOLDERS:
         yield from (p for p in folder.glob(f"*/{part}/**/*.json") if p.is_file())
+    yield from folder.glob(f"*/{APPROVAL}")
 
 
 def _fetch(objects: S3Objects, folder: Path, item: tuple[str, Stored]) -> None:

@@ -5,7 +5,7 @@ In: the configuration as Snakemake has read it. Out: `Prepared`; the rules hold 
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from typing import Any
 from voxelmill.batchtable import BatchLoad, total
 from voxelmill.config import Config, Settings
 from voxelmill.configfile import load_sheet, parse
-from voxelmill.layout import RESULTS, Layout, batch_table, verdict
+from voxelmill.layout import ILLUMINATION, RESULTS, REVIEW, Layout, batch_table, verdict
 from voxelmill.ledger import write_json
-from voxelmill.plugin import BadConfig
-from voxelmill.steps.mirror import pull, pull_table, push
+from voxelmill.plugin import BadConfig, BadInput
+from voxelmill.steps.gate import WAITS, Shut, key, set_gates, shut
+from voxelmill.steps.mirror import forget, pull, pull_table, push, stored
 from voxelmill.steps.scan import listed, scan
 from voxelmill.storeoptions import VARIABLE, is_url, options_of, service_of, told, use_stores
 
@@ -29,6 +30,10 @@ class Prepared:
     batches: Mapping[str, tuple[str, ...]]
     plate_maps: Mapping[str, str]
     loads: Mapping[str, Mapping[str, BatchLoad]] = field(default_factory=dict)
+    shut: Mapping[str, Shut] = field(default_factory=dict)
+    """What a dataset waits for before it is segmented; not in it: nothing."""
+    apart: bool = False
+    """Whether files of the results are on the store only: in a pod."""
 
     def load(self, dataset: str, batch: str) -> BatchLoad:
         """What the job of a batch has to do: images, the largest of them, bytes."""
@@ -94,15 +99,23 @@ class Prepared:
     def outputs(self, dataset: str) -> Iterator[tuple[Path, Path]]:
         """Yield every file that Snakemake tracks, with a record made from it later (or itself)."""
         layout = self.layout(dataset)
+        if self.config.qc.gate != "report":
+            yield from ((p, p) for p in (layout.record(REVIEW), layout.qc_report))
+        if dataset in self.shut:
+            for batch in self.batches[dataset]:
+                yield from ((p, layout.record(REVIEW)) for p in _quality(layout, batch))
+            return
         aggregated, reported = layout.record("aggregate"), layout.record("report")
+        if self.config.illumination and self.batches[dataset]:
+            first = layout.record("segment", self.batches[dataset][0])
+            yield layout.record(ILLUMINATION), first
         for batch in self.batches[dataset]:
             measured = layout.record("measure", batch)
             yield from (
                 (p, measured) for p in (layout.record("segment", batch), layout.index(batch))
             )
             tables = [layout.objects(name, batch) for name in self.objects]
-            quality = [layout.record("qc", batch), layout.qc(batch)]
-            yield from ((p, aggregated) for p in (measured, *tables, *quality))
+            yield from ((p, aggregated) for p in (measured, *tables, *_quality(layout, batch)))
         yield from ((p, reported) for p in (aggregated, layout.images, layout.wells))
         yield from ((p, reported) for p in (reported, layout.report))
 
@@ -110,6 +123,20 @@ class Prepared:
         """Yield the same as seen from the folder of the results."""
         for path, _ in self.outputs(dataset):
             yield path.relative_to(self.config.folder).as_posix()
+
+    def gate(self, dataset: str, batch: str) -> str:
+        """File of what a batch leaves out, seen from there; empty: it has none.
+
+        Raises
+        ------
+        BadInput
+            The dataset may not be segmented yet.
+        """
+        if dataset in self.shut:
+            raise BadInput(f"{dataset}: {WAITS[self.shut[dataset]]}")
+        name = key(dataset, batch)
+        there = stored(self.config, name) if self.apart else (self.config.folder / name).exists()
+        return name if there else ""
 
     @property
     def service(self) -> dict[str, str]:
@@ -135,6 +162,10 @@ class Prepared:
     def verdict(self) -> Path:
         """Record of the final check."""
         return verdict(self.config.folder)
+
+
+def _quality(layout: Layout, batch: str) -> tuple[Path, Path]:
+    return layout.record("qc", batch), layout.qc(batch)
 
 
 def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = True) -> Prepared:
@@ -174,6 +205,7 @@ def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = 
     found = listed(checked)
     prepared = Prepared(checked, _names(found), plate_maps, found)
     if scans:
+        prepared = replace(prepared, shut=_gates(prepared))
         _write_execution(prepared)
         if checked.store:
             push(checked)
@@ -184,9 +216,25 @@ def _in_a_pod(config: Config) -> Prepared:
     """The same for a job that has no file but the configuration."""
     pull_table(config)
     found = listed(config)
-    prepared = Prepared(config, _names(found), {}, found)
+    prepared = Prepared(config, _names(found), {}, found, apart=True)
     _write_execution(prepared)
     return prepared
+
+
+def _gates(prepared: Prepared) -> dict[str, Shut]:
+    """Find out what each dataset waits for; write what is left out of those that may go on."""
+    closed: dict[str, Shut] = {}
+    for dataset, batches in prepared.batches.items():
+        layout = prepared.layout(dataset)
+        if prepared.config.qc.gate == "report" and layout.record(REVIEW).exists():
+            # Where nobody is asked any more, nothing waits for an answer.
+            forget(prepared.config, layout.record(REVIEW))
+            layout.log(REVIEW).unlink(missing_ok=True)
+        if waits := shut(layout, batches, prepared.config):
+            closed[dataset] = waits
+        else:
+            set_gates(layout, batches, prepared.config)
+    return closed
 
 
 def _names(found: Mapping[str, Mapping[str, BatchLoad]]) -> dict[str, tuple[str, ...]]:

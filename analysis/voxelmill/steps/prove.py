@@ -52,7 +52,7 @@ def prove(
         The settings name no objects, or none that claim exactness.
     """
     end = time.monotonic() + 60 * effort.minutes
-    settings = settings.model_copy(update={"labels": "folder"})
+    settings = settings.model_copy(update={"labels": "folder", "illumination": None})
     image = _usable(url, path, settings)
     with TemporaryDirectory(prefix="voxelmill-prove-") as folder:
         bench = make_bench(Path(folder), image, settings, effort)

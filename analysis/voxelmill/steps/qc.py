@@ -29,7 +29,7 @@ def qc(batch_file: Path, out: Path, settings: Settings, execution: Execution) ->
         refused = {o.item.path: o.reason for o in work.images if o.image is None}
         tasks = {
             f"{o.item.path}@{t}": (
-                QualityTask(work.source(image), t, image.channels, tuple(settings.qc.metrics)),
+                QualityTask(work.source(o, image), t, image.channels, tuple(settings.qc.metrics)),
             )
             for o, image in work.usable
             for t in range(image.shape[0])

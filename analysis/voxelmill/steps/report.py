@@ -16,9 +16,11 @@ from voxelmill.report.model import FieldRow, Histogram, ReportData, Thumbnail
 from voxelmill.report.ranking import ranked
 from voxelmill.report.summary import summary
 from voxelmill.sizes import THUMBNAILS, edge_for
+from voxelmill.steps.flatfields import flatfields
+from voxelmill.steps.gate import told
 from voxelmill.steps.gather import Gathered, channels_of, gather, read_record
-from voxelmill.steps.judged import findings, plate_verdict
 from voxelmill.steps.labelplace import check_labels
+from voxelmill.steps.plateverdict import findings, plate_verdict
 from voxelmill.steps.spread import every, spread
 from voxelmill.steps.thumbnails import choose, thumbnail
 from voxelmill.store.remote import side_by_side
@@ -94,6 +96,8 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
         sampled=sampled,
         verdict=plate_verdict(aggregated)[0],
         reasons=plate_verdict(aggregated)[1],
+        approval=told(found.layout, settings),
+        flatfields=flatfields(found.layout, on=settings.illumination is not None),
     )
 
 
@@ -119,7 +123,7 @@ def _thumbnails(
     channels: int,
 ) -> list[Thumbnail]:
     """Thumbnails of the worst and the typical images; one that was excluded has no outlines."""
-    shown = choose(found.items, set(found.quarantined), THUMBNAILS, ranked(fields))
+    shown = choose(found.items, {*found.reasons}, THUMBNAILS, ranked(fields))
     labelled = {i.path: segmented[i.path] for i in shown if _is_done(segmented, i)}
     if found.layout.store:
         check_labels(found.layout.labels_address, labelled)
@@ -153,7 +157,7 @@ def _field(row: dict[str, Any], settings: Settings) -> FieldRow:
         well=row["Metadata_Well"],
         site=row["Metadata_Site"],
         status="ok" if status == "flagged" else status,
-        reason=row["Metadata_Reason"] or row["Metadata_Excluded"],
+        reason=row["Metadata_Excluded"] or row["Metadata_Reason"],
         verdict=row["Metadata_Verdict"],
         counts={n: int(c) for n, c in counts.items() if not math.isnan(c)},
         qc={c: v for c, v in row.items() if not c.startswith("Metadata_")},

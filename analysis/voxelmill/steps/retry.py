@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from voxelmill.layout import BATCH_STEPS
+from voxelmill.layout import BATCH_STEPS, ILLUMINATION, REVIEW, Layout
 from voxelmill.steps.jobsurvey import Standing, Survey
 from voxelmill.steps.prepare import Prepared
 
@@ -23,6 +23,11 @@ def targets(prepared: Prepared, survey: Survey) -> list[Path]:
     for standing in survey.datasets:
         again = _again(standing)
         layout = prepared.layout(standing.name)
+        if standing.name in prepared.shut:
+            # Nothing behind the gate, whatever has failed there before it was shut.
+            found += _before_the_gate(standing, again, layout)
+            whole = False
+            continue
         complete = all(
             len(set(jobs.done) | again.get(step, set())) == jobs.total
             for step, jobs in standing.steps.items()
@@ -30,10 +35,20 @@ def targets(prepared: Prepared, survey: Survey) -> list[Path]:
         )
         if again and complete:
             found.append(layout.record("report"))
+        if ILLUMINATION in again:
+            found.append(layout.record(ILLUMINATION))
         for step in BATCH_STEPS:
             found += [layout.record(step, batch) for batch in sorted(again.get(step, ()))]
         whole = whole and (standing.finished or bool(again and complete))
     return [*found, prepared.verdict] if found and whole else found
+
+
+def _before_the_gate(standing: Standing, again: dict[str, set[str]], layout: Layout) -> list[Path]:
+    quality = again.get("qc", set())
+    judged = len(set(standing.steps["qc"].done) | quality) == standing.steps["qc"].total
+    records = [layout.record("qc", batch) for batch in sorted(quality)]
+    review = [layout.record(REVIEW)] if judged and (quality or REVIEW in again) else []
+    return [*review, *records]
 
 
 def fitting(wanted: Sequence[Path], most: int = COMMAND_BYTES) -> list[str]:

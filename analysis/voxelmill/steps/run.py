@@ -11,6 +11,7 @@ from voxelmill.disk import room
 from voxelmill.layout import BATCH_STEPS, Layout
 from voxelmill.plugin import BadConfig
 from voxelmill.site import load_site
+from voxelmill.steps.asking import waiting
 from voxelmill.steps.child import KILLED
 from voxelmill.steps.cluster import cluster_of
 from voxelmill.steps.gather import read_record
@@ -122,20 +123,43 @@ def _run(
     check(prepared)
     if again.quarantined:
         _forget_quarantined(prepared)
+        prepared = prepare(config.model_dump(mode="json"), path)
     # On a store a plain run tries again what has no record there, and only that.
     if again.failed and not config.store:
         return _run_failed(config, prepared, snakemake, extra)
-    if holes := prepared.holes():
-        code = snakemake.run([*_options(extra), "--", *map(str, holes)])
-        if code:
-            return code
-    code = snakemake.watch(prepared, extra)
+    code, prepared = _phases(config, path, snakemake, extra, prepared)
     lines = summary(config, prepared)
     if code:
         hint = snakemake.cluster.hint if snakemake.cluster else ""
         lines.append(hint or f"`voxelmill status {config.folder}` says what has failed, and why")
     sys.stdout.write("\n".join(lines) + "\n")
     return code
+
+
+def _phases(
+    config: Config, path: Path, snakemake: Snakemake, extra: Sequence[str], prepared: Prepared
+) -> tuple[int, Prepared]:
+    """Run all that can be run; where a gate follows QC, what may go on after it too.
+
+    Returns
+    -------
+    int
+        Snakemake's exit code.
+    Prepared
+        What is to be done as it is now: with what still waits for an approval.
+    """
+    while True:
+        if holes := prepared.holes():
+            code = snakemake.run([*_options(extra), "--", *map(str, holes)])
+            if code:
+                return code, prepared
+        code = snakemake.watch(prepared, extra)
+        if code or config.qc.gate == "report" or is_dry(extra):
+            return code, prepared
+        before, prepared = prepared, prepare(config.model_dump(mode="json"), path)
+        # Data that came meanwhile may have closed one; what has opened goes on.
+        if not set(before.shut) - set(prepared.shut):
+            return code, prepared
 
 
 def _options(extra: Sequence[str]) -> Sequence[str]:
@@ -179,14 +203,19 @@ def summary(config: Config, prepared: Prepared) -> list[str]:
     lines = []
     for dataset in prepared.datasets:
         layout: Layout = prepared.layout(dataset)
+        if dataset in prepared.shut:
+            lines += waiting(config, layout, prepared.shut[dataset])
+            continue
         if not layout.record("aggregate").exists():
             lines.append(f"{dataset}: not finished")
             continue
         found = read_record(layout.record("aggregate"))
-        images = ", ".join(f"{n} {state}" for state, n in found["images"].items())
+        told = {s: n for s, n in found["images"].items() if n or s != "excluded"}
+        images = ", ".join(f"{n} {state}" for state, n in told.items())
         counts = ", ".join(f"{n} {name}" for name, n in found["counts"].items())
         lines.append(f"{dataset}: {images} images; {counts}")
         lines += [f"  quarantined {i or 'image'}: {r}" for i, r in found["quarantined"].items()]
+        lines += [f"  excluded {i or 'image'}: {r}" for i, r in found.get("excluded", {}).items()]
         report = f"{config.store}/{dataset}/{layout.report.name}" if config.store else layout.report
         lines.append(f"  report: {report}")
     lost = sum(line.startswith("  quarantined") for line in lines)

@@ -1,8 +1,8 @@
 """Step *segment*: pixels of a batch → label images and the index of objects.
 
-In: batch file, settings ``objects`` and ``labels``. Out: ``labels.ome.zarr/<image>/labels/<set>``,
-or the same in ``labels/<batch>.ozx``; ``index/<batch>.parquet``; and the record with fitted
-parameters, counts and digests.
+In: batch file, what the gate leaves out of it, settings ``objects`` and ``labels``. Out:
+``labels.ome.zarr/<image>/labels/<set>``, or the same in ``labels/<batch>.ozx``;
+``index/<batch>.parquet``; and the record with fitted parameters, counts and digests.
 """
 
 import os
@@ -19,6 +19,7 @@ from voxelmill.engine import Engine, Found, Result
 from voxelmill.ledger import write_json
 from voxelmill.objectindex import Place, Rows, write_index
 from voxelmill.stages import Frame
+from voxelmill.steps.gate import read_gate
 from voxelmill.steps.labelplace import labels_root, publish, written
 from voxelmill.steps.work import Execution, Opened, Work, channel_index, record, start
 from voxelmill.store.labels import create_labels
@@ -27,15 +28,24 @@ from voxelmill.store.read import Image
 from voxelmill.storeoptions import is_url
 
 
-def segment(batch_file: Path, out: Path, settings: Settings, execution: Execution) -> None:
-    """Segment all images of a batch and write the record `out`.
+def segment(
+    batch_file: Path,
+    out: Path,
+    settings: Settings,
+    execution: Execution,
+    gate: Path | None = None,
+) -> None:
+    """Segment all images of a batch but those that `gate` excludes; write the record `out`.
 
     Raises
     ------
+    BadInput
+        The file of the gate is damaged.
     BlocksFailed
         Blocks failed for another reason than their data; finished ones are kept.
     """
-    with start("segment", batch_file, settings, execution) as work:
+    excluded = read_gate(gate)
+    with start("segment", batch_file, settings, execution, excluded=excluded) as work:
         each = objects_at(labels_root(work)).each
         made = each(lambda one: _frames(work, *one), work.usable)
         frames = [frame for frames in made for frame in frames]
@@ -91,7 +101,7 @@ def _frames(work: Work, opened: Opened, image: Image) -> list[Frame]:
             source=_source(work.batch.url, opened.item.path, place, work.layout.store),
             levels=_levels(image),
         )
-    source = work.source(image)
+    source = work.source(opened, image)
     return [Frame(_key(opened, t), source, target, t) for t in range(image.shape[0])]
 
 
@@ -118,7 +128,8 @@ def _image_record(work: Work, opened: Opened, result: Result) -> dict[str, Any]:
     if reason:
         # Nothing half-written may look finished.
         StoreTarget(labels_root(work), path, (1, 1, 1)).remove()
-        return {"status": "quarantined", "reason": reason}
+        status = "excluded" if opened.excluded else "quarantined"
+        return {"status": status, "reason": reason}
     sets = {
         name: _set_record([result.found[key, name] for key in keys])
         for name in work.settings.objects

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from voxelmill.jobstates import Jobs, Stopped
+from voxelmill.layout import Layout
 from voxelmill.pace import left_text, pace_text, progress_line
+from voxelmill.steps.asking import command
 from voxelmill.steps.jobsurvey import Standing, Survey, survey
 from voxelmill.steps.speed import Speed, speed
 
@@ -107,6 +109,7 @@ def as_json(found: Survey) -> str:
         "datasets": {
             d.name: {
                 "images": d.whole.images,
+                "waiting_for_approval": d.waiting,
                 "quarantined": d.quarantined,
                 "quarantined_all_counted": d.counted,
                 "steps": {step: jobs.counts() for step, jobs in d.steps.items()},
@@ -134,6 +137,7 @@ def text(found: Survey, seen: Speed, view: View) -> list[str]:
     lines += ["", *_speed(found, seen)]
     if n > 1:
         lines += _datasets(found.datasets, view)
+    lines += _asked(found)
     lines += _stopped(found.stopped, view)
     if any(job.step != "check" for job in found.stopped):
         when = "When this run has ended, try" if found.active else "Try"
@@ -146,6 +150,8 @@ def _who(found: Survey) -> str:
         return f"{found.now.run} runs since {_clock(found.now.since)}"
     if found.running:
         return f"{found.running} jobs run"
+    if any(d.waiting for d in found.datasets):
+        return "waiting for approval"
     return "finished" if found.finished else "nobody works on it"
 
 
@@ -177,6 +183,18 @@ def _datasets(datasets: tuple[Standing, ...], view: View) -> Iterator[str]:
         yield f"{dataset.name:<{width}}  {dataset.whole.images} images: {counts}{lost}"
     if not view.every and len(shown) > LINES:
         yield f"… and {len(shown) - LINES} datasets more: --all"
+
+
+def _asked(found: Survey) -> Iterator[str]:
+    results = found.tally.results
+    asked = [d.name for d in found.datasets if d.waiting]
+    if asked:
+        yield ""
+    for name in asked[:LINES]:
+        page = Layout(results / name).qc_report
+        yield f"{name} waits for approval: look at {page}, then {command(str(results), name)}"
+    if len(asked) > LINES:
+        yield f"… and {len(asked) - LINES} datasets more wait for approval: --json"
 
 
 def _jobs(step: str, jobs: Jobs) -> str:

@@ -5,11 +5,12 @@ step records it as quarantined and goes on with the others.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from voxelmill import __version__
 from voxelmill.batch import Batch, Item
 from voxelmill.config import Settings
-from voxelmill.ends import StoreSource
+from voxelmill.ends import Source, StoreSource
 from voxelmill.execution import Blocks, Compute
 from voxelmill.layout import Layout
 from voxelmill.ledger import Ledger
@@ -27,6 +28,7 @@ from voxelmill.plugin import BadConfig, BadInput, StoreUnavailable
 from voxelmill.progress import Progress
 from voxelmill.run import Pool, pool
 from voxelmill.slots import reads_first
+from voxelmill.steps.lighting import Lighting
 from voxelmill.steps.local import scratch_place
 from voxelmill.steps.memory import largest, refuse
 from voxelmill.store.inventory import inventory
@@ -53,6 +55,8 @@ class Opened:
     image: Image | None
     digest: str = ""
     reason: str = ""
+    excluded: bool = False
+    """Left out before it was opened, for that reason."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,15 @@ class Work:
     images: tuple[Opened, ...]
     advice: str = ""
     """What to change where memory did not suffice."""
+    lighting: Lighting = field(default_factory=Lighting)
 
-    def source(self, image: Image) -> StoreSource:
-        """Pixels of an image; absent chunks are an error unless the settings say otherwise."""
-        return StoreSource(image, sparse=self.settings.sparse == "allow")
+    def source(self, opened: Opened, image: Image) -> Source:
+        """Pixels of an image, under even light where the step works on such.
+
+        Absent chunks are an error unless the settings say otherwise.
+        """
+        source = StoreSource(image, sparse=self.settings.sparse == "allow")
+        return self.lighting.source(source, image, opened.item.plate)
 
     @property
     def usable(self) -> list[tuple[Opened, Image]]:
@@ -115,14 +124,20 @@ def read_execution(file: Path | None, workers: int) -> Execution:
 
 @contextmanager
 def start(
-    step: str, batch_file: Path, settings: Settings, execution: Execution, before: str = ""
+    step: str,
+    batch_file: Path,
+    settings: Settings,
+    execution: Execution,
+    before: str = "",
+    excluded: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Work]:
-    """Open a batch for a step: workers, ledger and images.
+    """Open a batch for a step: workers, ledger and images; not those `excluded` for a reason.
 
     What an interrupted run has finished is kept only if the images, and the record `before` that
     the step builds on (its digest), are still the same.
     """
     batch, layout = read_batch(batch_file), Layout.of_batch(batch_file)
+    lighting = Lighting.of(layout, settings, step)
     load = Load(settings, execution.blocks, execution.compute, execution.workers, steps=(step,))
     extents = largest(batch)
     refuse(extents, load)
@@ -132,7 +147,8 @@ def start(
         "settings": settings.part(step),
         "blocks": execution.blocks.model_dump(),
         "version": __version__,
-        "before": before,
+        "before": before + lighting.told,
+        "excluded": dict(excluded),
     }
     alike = all(whole(extent, execution.blocks) for extent in extents.values())
     compute = execution.compute
@@ -143,11 +159,8 @@ def start(
     with pool(
         compute, execution.workers, Progress(), alike, layout.worker_logs, ahead=afar
     ) as workers:
-        tasks = {i.path: (batch.url, i, settings.sparse) for i in batch.items}
-        opened = workers.run(f"{step}: open", open_item, tasks)
         images = tuple(
-            o.value if o.reason is None else Opened(i, None, reason=o.reason)
-            for i, o in zip(batch.items, opened.values(), strict=True)
+            _lit(image, lighting) for image in _open(step, batch, settings, workers, excluded)
         )
         identity["input"] = [image.digest for image in images]
         # Blocks of a large image may run on other nodes; what they leave is worth keeping.
@@ -155,7 +168,32 @@ def start(
         scratch = local if alike else partial(_shared_scratch, step, batch, layout, compute)
         with Ledger(layout.scratch(step, batch.name), identity, scratch=scratch) as ledger:
             hint = advice(extents, load)
-            yield Work(batch, layout, settings, execution, workers, ledger, images, hint)
+            yield Work(batch, layout, settings, execution, workers, ledger, images, hint, lighting)
+
+
+def _lit(opened: Opened, lighting: Lighting) -> Opened:
+    """The same image, or why it cannot be corrected as the settings ask."""
+    refusal = lighting.refusal(opened.image, opened.item.plate) if opened.image else ""
+    return Opened(opened.item, None, reason=refusal) if refusal else opened
+
+
+def _open(
+    step: str, batch: Batch, settings: Settings, workers: Pool, excluded: Mapping[str, str]
+) -> tuple[Opened, ...]:
+    """Open the images of a batch; in its order."""
+    wanted = [i for i in batch.items if i.path not in excluded]
+    tasks = {i.path: (batch.url, i, settings.sparse) for i in wanted}
+    found = workers.run(f"{step}: open", open_item, tasks)
+    opened = {
+        i.path: o.value if o.reason is None else Opened(i, None, reason=o.reason)
+        for i, o in zip(wanted, found.values(), strict=True)
+    }
+    return tuple(
+        opened[i.path]
+        if i.path in opened
+        else Opened(i, None, reason=excluded[i.path], excluded=True)
+        for i in batch.items
+    )
 
 
 def _shared_scratch(step: str, batch: Batch, layout: Layout, compute: Compute) -> Place | None:
@@ -193,6 +231,7 @@ def record(work: Work, step: str, images: dict[str, Any], **more: object) -> dic
         "voxelmill": __version__,
         "settings": work.settings.part(step),
         "images": images,
+        **({"illumination": work.lighting.told} if work.lighting.told else {}),
         **more,
     }
 

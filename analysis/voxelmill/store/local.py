@@ -53,6 +53,15 @@ class LocalObjects:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
 
+    def size(self, key: str) -> int | None:
+        """Bytes of a file; None where there is none."""
+        path = self._root / key
+        with _local_errors(path):
+            try:
+                return path.stat().st_size if path.is_file() else None
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
     def stamp(self, key: str) -> tuple[int, ...] | None:
         """Inode, size and time of change of a file; None where there is none."""
         try:

@@ -37,6 +37,9 @@ class Objects(Protocol):
     def get_tail(self, key: str, length: int) -> bytes | None:
         """Last bytes of an object, all where it is shorter; None where there is none."""
 
+    def size(self, key: str) -> int | None:
+        """Bytes of an object; None where there is none."""
+
     def stamp(self, key: str) -> tuple[int, ...] | None:
         """Something that changes when an object does, where that costs no request."""
 

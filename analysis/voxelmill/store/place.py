@@ -88,6 +88,22 @@ def place_at(root: str) -> Place:
     return StorePath(f"s3://{bucket}", key.rstrip("/"))
 
 
+def content(place: Place) -> bytes | None:
+    """Content of a file or object; None where there is none.
+
+    Raises
+    ------
+    StoreUnavailable, AccessDenied
+        The store did not answer, or refused to.
+    """
+    if not isinstance(place, Path):
+        return place.objects.get(place.key)
+    try:
+        return place.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
 def remove(place: Place) -> None:
     """Remove all that is under a place."""
     if isinstance(place, Path):

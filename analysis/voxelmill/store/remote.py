@@ -82,6 +82,10 @@ class RemoteObjects:
         options: Any = {"range": {"suffix": length}}
         return self._ask(key, lambda store, full: bytes(store.get(full, options=options).bytes()))
 
+    def size(self, key: str) -> int | None:
+        """Length in the answer to a HEAD; None on 404."""
+        return self._size("", key)
+
     def stamp(self, key: str) -> tuple[int, ...] | None:
         """Nothing: asking would cost a request for each chunk."""
 

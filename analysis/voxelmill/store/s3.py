@@ -59,6 +59,16 @@ class S3Objects(RemoteObjects):
 
         return ObjectStore(_s3_store(self._url, options_of(self._url), _ambient()), read_only=True)
 
+    def size(self, key: str) -> int | None:
+        """Bytes of an object; None where there is none.
+
+        Asked with its first byte: the answer to a HEAD does not say NoSuchKey.
+        """
+        options: Any = {"range": (0, 1)}
+        return self._ask(
+            key, lambda store, full: int(store.get(full, options=options).meta["size"])
+        )
+
     def sizes(self, prefix: str, keys: Iterable[str]) -> dict[str, int]:
         """Size in bytes of each of `keys` under `prefix` that is stored.
 

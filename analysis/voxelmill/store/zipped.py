@@ -141,6 +141,13 @@ class ZipObjects:
         """Last bytes of an entry."""
         return self._read(key, lambda size: (max(0, size - length), size))
 
+    def size(self, key: str) -> int | None:
+        """Bytes of an entry; None where there is none."""
+        archive, name = open_archive(self._path), self._key(key)
+        if archive is None or name not in archive.entries:
+            return None
+        return archive.entries[name].file_size
+
     def stamp(self, key: str) -> tuple[int, ...] | None:
         """Inode, size and time of change of the archive, place of the entry; None: not there."""
         archive, name = open_archive(self._path), self._key(key)
