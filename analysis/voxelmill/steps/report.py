@@ -122,25 +122,21 @@ def _thumbnails(
     segmented: Mapping[str, Any],
     channels: int,
 ) -> list[Thumbnail]:
-    """Thumbnails of the worst and the typical images; one that was excluded has no outlines."""
-    shown = choose(found.items, {*found.reasons}, THUMBNAILS, ranked(fields))
-    labelled = {i.path: segmented[i.path] for i in shown if _is_done(segmented, i)}
+    """Thumbnails of the worst and the typical images; what was excluded is not read."""
+    lost = {*found.quarantined, *found.excluded}
+    shown = choose(found.items, lost, THUMBNAILS, ranked(fields))
     if found.layout.store:
-        check_labels(found.layout.labels_address, labelled)
+        check_labels(found.layout.labels_address, {i.path: segmented[i.path] for i in shown})
     batch_of = {item.path: batch for batch in found.batches for item in batch.items}
     edge = edge_for(len(shown), channels, len(settings.objects))
 
     def read(item: Item) -> Thumbnail:
         batch = batch_of[item.path]
-        sets = list(settings.objects) if item.path in labelled else []
-        return thumbnail(batch, item, found.layout.labels_of(batch.name), sets, edge)
+        labels = found.layout.labels_of(batch.name)
+        return thumbnail(batch, item, labels, list(settings.objects), edge)
 
     afar = found.layout.store or any(is_url(batch.url) for batch in found.batches)
     return side_by_side(read, shown, AT_ONCE if afar else 1)
-
-
-def _is_done(segmented: Mapping[str, Any], item: Item) -> bool:
-    return bool(segmented.get(item.path, {}).get("status") == "ok")
 
 
 def _natural(name: str) -> tuple[int, str]:
