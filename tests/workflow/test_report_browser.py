@@ -7,7 +7,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from browsing import chromium, complaints, many, needs_browser, one, visible
 from report_samples import SETS, hostile, judged, plate
@@ -194,6 +194,8 @@ def test_a_well_has_all_its_values(show: Show) -> None:
     assert one(page, "#well-notes").text == "count far below its neighbours"
     assert "Compound\ntaxol" in one(page, "#well-facts").text
     one(page, "#well-all summary").click()
+    # The page hears of the opening a moment later.
+    WebDriverWait(page, 10).until(lambda p: many(p, "#well-values tbody tr"))
     values = {r.text.split()[0]: r.text for r in many(page, "#well-values tbody tr")}
     assert values["Nuclei_AreaShape_Area"] == "Nuclei_AreaShape_Area 109 105 µm²"
     one(page, "#well-find").send_keys("nuclei area")
