@@ -78,7 +78,7 @@ def _verdicts() -> list[Row]:
 
 def _cost() -> list[Row]:
     pixels = np.ascontiguousarray(scene()[1]["DNA"][:, :FIELD, :FIELD])
-    costs = {str(m.model_dump()["kind"]): _milliseconds(m, pixels) for m in QC().metrics}
+    costs = {str(m.model_dump()["kind"]): _milliseconds(m, pixels) for m in QC().of(Metric)}
     rows = {"all defaults": sum(costs.values())} | costs
     return [
         Row(f"image quality, 1080² uint16, processor: {name}", round(ms, 2), None, None, "ms",
@@ -108,7 +108,7 @@ def _values(metric: Metric, images: Sequence[Array]) -> dict[str, Array]:
 
 def _flagged(images: Sequence[Array], fault: str | None) -> float:
     """Percent of the images, judged together, with a fault, or with any."""
-    metrics = QC().metrics
+    metrics = QC().of(Metric)
     values: dict[str, Array] = {}
     for metric in metrics:
         values |= _values(metric, images)

@@ -16,11 +16,11 @@ from pathlib import Path
 from benchmarks.large import write_large
 from benchmarks.timing import Row, interleaved, less_is_better, table
 from voxelmill.blocks import Grid
-from voxelmill.config import Segmented
 from voxelmill.ends import StoreSource, StoreTarget
 from voxelmill.engine import Engine
 from voxelmill.execution import Blocks, Compute
 from voxelmill.ledger import Ledger
+from voxelmill.objectsets import Segmented
 from voxelmill.overview import overview
 from voxelmill.progress import Progress
 from voxelmill.run import pool

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from plain_target import PlainTarget
 from voxelmill.arrayends import ArraySource
-from voxelmill.config import ObjectSet, Segmented
 from voxelmill.engine import Engine, Result
 from voxelmill.execution import Blocks, Compute
 from voxelmill.ledger import Ledger
+from voxelmill.objectsets import ObjectSet, Segmented
 from voxelmill.plugin import Pixels
 from voxelmill.progress import Progress
 from voxelmill.run import Pool, pool

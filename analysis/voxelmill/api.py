@@ -16,7 +16,6 @@ import xarray as xr
 
 from voxelmill.arrayends import ArraySource, FileSource, LabelArray, SourceArray
 from voxelmill.blocks import Grid
-from voxelmill.config import Segmented
 from voxelmill.ends import Source, StoreSource, StoreTarget
 from voxelmill.engine import Engine, Result
 from voxelmill.execution import Blocks, Compute
@@ -25,6 +24,7 @@ from voxelmill.features import Feature, check_features
 from voxelmill.jointable import join
 from voxelmill.ledger import Ledger
 from voxelmill.measurement import MeasureTask, measure_block
+from voxelmill.objectsets import Segmented
 from voxelmill.ownership import Owners
 from voxelmill.plugin import Array, BadInput, Spacing
 from voxelmill.progress import Progress

@@ -8,24 +8,19 @@ Snakemake tracks it as a parameter, so a change elsewhere reruns nothing.
 import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from voxelmill.choice import AnyFeature, AnyMetric, AnySegmenter, tagged
+from voxelmill.choice import DEFAULT_METRICS, AnyFeature, AnyMetric, Level, with_defaults
 from voxelmill.execution import Batches, Blocks, Compute, Model
 from voxelmill.illumination import Illumination
+from voxelmill.objectsets import Name, ObjectSet, Segmented
+from voxelmill.qc import Metric, ObjectMetric
 from voxelmill.storeoptions import Prefix, StoreOptions, is_url
 
 MIRROR = ".snakemake/storage/results"
 """Where Snakemake keeps copies of what it stores under the tag ``results``."""
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
 PARTS: dict[str, tuple[str, ...]] = {
     "qc": ("qc", "sparse"),
@@ -41,63 +36,6 @@ GATED = ("review", "report")
 """Steps whose result shows `qc.gate`."""
 
 
-class Segmented(Model):
-    """Objects found in one channel, or in several together."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
-    channel: str | tuple[str, ...] = Field(
-        description="Channel name as in `voxelmill inspect`, or its index; a list of them where "
-        "the segmenter takes several."
-    )
-    segmenter: AnySegmenter
-    halo_px: int = Field(
-        default=0,
-        ge=0,
-        description="Least context of a block along y and x (along z as far in µm), for objects "
-        "longer than the segmenter expects; the report says when it is needed.",
-    )
-
-    @model_validator(mode="after")
-    def _not_too_many_channels(self) -> Self:
-        most, given = self.segmenter.most_channels, len(self.channels)
-        if not 1 <= given <= most:
-            raise ValueError(f"{given} channels; this segmenter takes 1 to {most}")
-        return self
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """The channel, or all of them."""
-        return (self.channel,) if isinstance(self.channel, str) else self.channel
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Object sets that must exist before."""
-        seeds = getattr(self.segmenter, "seeds", None)
-        return (seeds,) if isinstance(seeds, str) else ()
-
-
-class Subtracted(Model):
-    """Objects of one set minus those of another, with the ids of the first."""
-
-    subtract: tuple[Name, Name] = Field(description="[cells, nuclei] gives the cytoplasm.")
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Object sets that must exist before."""
-        return self.subtract
-
-
-def _object_set_kind(value: object) -> str:
-    subtracts = "subtract" in value if isinstance(value, dict) else isinstance(value, Subtracted)
-    return "subtract" if subtracts else "segment"
-
-
-if TYPE_CHECKING:
-    ObjectSet: TypeAlias = Segmented | Subtracted
-else:
-    ObjectSet = tagged({"segment": Segmented, "subtract": Subtracted}, _object_set_kind, "set")
-
-
 class Relation(Model):
     """Two object sets, of which objects of one lie in objects of the other."""
 
@@ -108,24 +46,18 @@ class Relation(Model):
 class QC(Model):
     """Quality control."""
 
-    metrics: tuple[AnyMetric, ...] = Field(
-        default=(
-            "focus",
-            "saturation",
-            "background",
-            "empty",
-            "blur",
-            "detail",
-            "signal",
-            "debris",
-        ),
-        validate_default=True,
+    metrics: Annotated[tuple[AnyMetric, ...], BeforeValidator(with_defaults)] = Field(
+        default=DEFAULT_METRICS, validate_default=True
     )
     gate: Literal["report", "ask", "auto"] = Field(
         default="report",
         description="report: flag images, and go on with all of them. ask: stop at the QC report "
         "until `voxelmill approve`. auto: leave out images whose verdict is fail.",
     )
+
+    def of(self, level: type[Level]) -> tuple[Level, ...]:
+        """Metrics of one level: `Metric`, `ObjectMetric` or `PlateMetric`."""
+        return tuple(metric for metric in self.metrics if isinstance(metric, level))
 
 
 class Settings(Model):
@@ -171,6 +103,11 @@ class Settings(Model):
                     raise ValueError(f"relations: no object set '{name}'; there are: {allowed}")
             if relation.parent == relation.child:
                 raise ValueError(f"relations: '{relation.parent}' is its own parent; name two sets")
+        for metric in self.qc.of(ObjectMetric):
+            for name in metric.sets:
+                if name not in self.objects:
+                    allowed = ", ".join(self.objects) or "none"
+                    raise ValueError(f"qc.metrics: no object set '{name}'; there are: {allowed}")
         self.order()
         return self
 
@@ -224,7 +161,10 @@ class Settings(Model):
         """Return the settings that change what `step` computes, as JSON values."""
         off = {"illumination"} if self.illumination is None else set()
         less = {} if step in GATED else {"qc": {"gate"}}
-        return self.model_dump(mode="json", include=set(PARTS[step]) - off, exclude=less)
+        found = self.model_dump(mode="json", include=set(PARTS[step]) - off, exclude=less)
+        if step in ("qc", "review"):  # Limits of objects and plates must not read pixels again.
+            found["qc"]["metrics"] = [m.model_dump(mode="json") for m in self.qc.of(Metric)]
+        return found
 
 
 class Config(Settings):

@@ -21,10 +21,11 @@ from math import prod
 
 from voxelmill import __version__
 from voxelmill.calibration import Calibration, Rate, assumed, cpu_model, load_calibration
-from voxelmill.config import Segmented, Settings
+from voxelmill.config import Settings
 from voxelmill.extent import Extent
 from voxelmill.features import Feature
 from voxelmill.layout import BATCH_STEPS, ILLUMINATION
+from voxelmill.objectsets import Segmented
 from voxelmill.plugin import Plugin
 from voxelmill.qc import Metric
 from voxelmill.sizes import THUMBNAIL_EDGE, THUMBNAILS, edge_for, objects_of, values_of
@@ -119,7 +120,7 @@ class Costs:
         return any(key in self.found.plugins for key in keys)
 
     def _qc(self, extent: Extent, settings: Settings) -> float:
-        judged = sum(self.rate(m).voxel for m in settings.qc.metrics)
+        judged = sum(self.rate(m).voxel for m in settings.qc.of(Metric))
         each = self.found.voxel["qc"] + judged
         return self.found.image["qc"] + prod(extent.shape) * each
 
@@ -219,4 +220,4 @@ def table_columns(extent: Extent, settings: Settings) -> int:
 def _plugins(settings: Settings) -> list[Plugin]:
     specs = settings.objects.values()
     segmenters = [s.segmenter for s in specs if isinstance(s, Segmented)]
-    return [*settings.qc.metrics, *segmenters, *settings.features]
+    return [*settings.qc.of(Metric), *segmenters, *settings.features]

@@ -24,11 +24,11 @@ from urllib.parse import quote
 
 from voxelmill import stages
 from voxelmill.blocks import Block, Box, Grid
-from voxelmill.config import ObjectSet, Segmented, Subtracted
 from voxelmill.ends import Source
 from voxelmill.execution import Blocks
 from voxelmill.ledger import Ledger
 from voxelmill.numbering import Objects, list_objects, number_frame
+from voxelmill.objectsets import ObjectSet, Segmented, Subtracted
 from voxelmill.overview import slabs_of
 from voxelmill.plugin import Index
 from voxelmill.run import Pool

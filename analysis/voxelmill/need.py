@@ -25,10 +25,11 @@ from math import prod
 import numpy as np
 
 from voxelmill.blocks import Grid
-from voxelmill.config import Segmented, Settings
+from voxelmill.config import Settings
 from voxelmill.execution import Blocks, Compute
 from voxelmill.extent import Extent
 from voxelmill.features import Feature
+from voxelmill.objectsets import Segmented
 from voxelmill.overview import SLAB_DEPTH, SLAB_VOXELS, factors
 from voxelmill.plugin import Index
 from voxelmill.quality import TILE

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.batch import Batch, Item, place_columns
-from voxelmill.config import Settings, Subtracted
+from voxelmill.config import Settings
 from voxelmill.measurement import PARENT, MeasureTask
+from voxelmill.objectsets import Subtracted
 from voxelmill.overframe import count_column, over_frame, prefix
 from voxelmill.plugin import Array
 from voxelmill.scratch import load
@@ -26,6 +27,7 @@ from voxelmill.tables import TableWriter
 
 Float64 = NDArray[np.float64]
 
+SEAM, BORDER = "Metadata_Seam", "Metadata_Border"
 PORTION = 4096
 """Rows gathered at a time."""
 
@@ -58,6 +60,8 @@ class Measured:
     """Measured blocks in raster order, by image and time point."""
     seams: Mapping[tuple[str, int, str], Ints]
     """Ids of objects that a seam may have cut, by image, time point and object set."""
+    borders: Mapping[tuple[str, int, str], Ints]
+    """Ids of objects that touch the end of the image, likewise."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +90,18 @@ class ObjectTable:
         return kin + features
 
     def rows(
-        self, item: Item, t: int, ids: Ints, seam: Array, kin: Mapping[str, Array]
+        self, item: Item, t: int, ids: Ints, marks: Mapping[str, Array], kin: Mapping[str, Array]
     ) -> dict[str, Any]:
-        """Metadata columns of some objects of one frame; `kin` has the parents by object set."""
+        """Metadata columns of some objects of one frame.
+
+        `marks` are flags by column; `kin` has the parents by object set.
+        """
         n = len(ids)
         rows: dict[str, Any] = {
             **place_columns(self.batch.dataset, [item] * n),
             "Metadata_Timepoint": np.full(n, t, np.int64),
             "Metadata_ObjectNumber": ids,
-            "Metadata_Seam": seam,
+            **marks,
         }
         known = dict.fromkeys(inherited(self.settings, self.name), ids)
         return rows | {f"Metadata_Parent_{prefix(p)}": v for p, v in (known | dict(kin)).items()}
@@ -125,11 +132,16 @@ def write_objects(
         if nobody is not None:
             none = np.zeros(0, np.int64)
             kin = dict.fromkeys(related(table.settings, table.name), none)
-            start = table.rows(nobody, 0, none, none.astype(bool), kin)
+            marks = dict.fromkeys((SEAM, BORDER), none.astype(bool))
+            start = table.rows(nobody, 0, none, marks, kin)
             writer.add(start | {column: np.zeros(0, np.float64) for column in units})
         for item, image in images:
             for t in range(image.shape[0]):
-                seams = measured.seams.get((item.path, t, table.name), np.zeros(0, np.int64))
+                place, none = (item.path, t, table.name), np.zeros(0, np.int64)
+                flagged = {
+                    SEAM: measured.seams.get(place, none),
+                    BORDER: measured.borders.get(place, none),
+                }
                 tasks = measured.tasks.get((item.path, t), ())
                 for ids, values in _frame(tasks, table, image.channels):
                     kin = {
@@ -137,7 +149,8 @@ def write_objects(
                         for column in list(values)
                         if column.startswith(PARENT)
                     }
-                    rows = table.rows(item, t, ids, np.isin(ids, seams), kin)
+                    marks = {column: np.isin(ids, those) for column, those in flagged.items()}
+                    rows = table.rows(item, t, ids, marks, kin)
                     own = {f"{prefix(table.name)}_{c}": v for c, v in values.items()}
                     missing = {c: np.full(len(ids), np.nan) for c in units if c not in own}
                     features = {c: np.ascontiguousarray((own | missing)[c]) for c in units}

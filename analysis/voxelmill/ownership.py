@@ -24,6 +24,22 @@ class Owned:
     box: Box
 
 
+def at_border(rows: NDArray[np.int64], shape: Index) -> NDArray[np.bool_]:
+    """Which objects touch the end of an image of this extent along z, y, x.
+
+    Parameters
+    ----------
+    rows : (n, 11) int64 array
+        Rows of `INDEX_COLUMNS`.
+    shape : tuple of int
+        An axis of one voxel has no end.
+    """
+    axes = [axis for axis in range(3) if shape[axis] > 1]
+    low, high = rows[:, 4:7][:, axes], rows[:, 7:10][:, axes]
+    ends = np.asarray([shape[axis] for axis in axes])
+    return np.asarray(((low <= 0) | (high >= ends)).any(axis=1))
+
+
 class Owners:
     """Assigns every object to the block whose core holds its first voxel.
 

@@ -7,9 +7,10 @@ and texts for people.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voxelmill.config import Segmented, Settings
+from voxelmill.config import Settings
 from voxelmill.difference import compare
 from voxelmill.layout import Layout
+from voxelmill.objectsets import Segmented
 from voxelmill.outside import flagged, only_outside
 from voxelmill.variants import Variant, shown
 

@@ -6,8 +6,9 @@ sample is covered is known only when it has been segmented, so a share is assume
 
 from math import isqrt
 
-from voxelmill.config import ObjectSet, Segmented, Settings
+from voxelmill.config import Settings
 from voxelmill.extent import Extent
+from voxelmill.objectsets import ObjectSet, Segmented
 
 THUMBNAILS = 384
 """Most images that a report shows: one of every well of a plate; the more, the smaller each is."""

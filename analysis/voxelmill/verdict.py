@@ -4,7 +4,7 @@ Pure. A fault is a text, ``<Channel>: <Fault>`` where it belongs to one channel.
 what they are found in useless is said by the metric that names them (`Metric.fails`).
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from typing import Literal, TypeAlias
 
 Verdict: TypeAlias = Literal["pass", "warn", "fail"]
@@ -21,3 +21,22 @@ def verdict_of(faults: Iterable[str], fails: Set[str]) -> Verdict:
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The worst of some verdicts; ``pass`` of none."""
     return max(verdicts, key=ORDER.index, default="pass")
+
+
+def well_verdict(verdicts: Sequence[Verdict]) -> tuple[Verdict, str]:
+    """Verdict of a well by its images, and the reason.
+
+    A well fails if at least half of its images fail: its medians are then theirs. Lost images fail.
+
+    Returns
+    -------
+    verdict : str
+    reason : str
+        ``3 of 4 images fail``; empty if all pass.
+    """
+    failed = sum(v == "fail" for v in verdicts)
+    if failed:
+        found: Verdict = "fail" if 2 * failed >= len(verdicts) else "warn"
+        return found, f"{failed} of {len(verdicts)} images fail"
+    warned = sum(v == "warn" for v in verdicts)
+    return ("warn", f"{warned} of {len(verdicts)} images flagged") if warned else ("pass", "")

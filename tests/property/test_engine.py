@@ -14,7 +14,7 @@ from scipy import ndimage
 from engine_runs import Made, one_set, run_engine, segmented, workers
 from samples import balls, photograph
 from simple_segmenters import Bigger, Components, Picky, whole_image
-from voxelmill.config import Subtracted
+from voxelmill.objectsets import Subtracted
 from voxelmill.plugin import Index, Pixels
 from voxelmill.run import Pool
 from voxelmill.segmenters import Segmenter, segmenters

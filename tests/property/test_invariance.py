@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from samples import MINIMAL
 from voxelmill.blocks import Box
-from voxelmill.config import Settings, Subtracted
+from voxelmill.config import Settings
 from voxelmill.crop import STORAGES, find_image, write_crop
 from voxelmill.execution import Blocks
 from voxelmill.layout import Layout
+from voxelmill.objectsets import Subtracted
 from voxelmill.plugin import Index, Labels, Pixels, Spacing
 from voxelmill.proof import SAME, SEAMS, judge
 from voxelmill.segmenters import segmenters

@@ -18,7 +18,8 @@ from voxelmill import api
 from voxelmill.arrayends import ArraySource, SourceArray
 from voxelmill.batch import Batch, Item
 from voxelmill.blocks import Box
-from voxelmill.config import Segmented, Settings
+from voxelmill.config import Settings
+from voxelmill.objectsets import Segmented
 from voxelmill.plugin import BadConfig, BadInput
 from voxelmill.steps.demo import write_demo_plate
 from voxelmill.steps.segment import segment as segment_step

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from voxelmill.config import PARTS, Config, Segmented, Settings, Subtracted
+from voxelmill.config import PARTS, Config, Settings
 from voxelmill.configfile import Row, load_config, load_settings, load_sheet, locate, parse
 from voxelmill.features import Feature
+from voxelmill.objectsets import Segmented, Subtracted
 from voxelmill.plugin import BadConfig
 from voxelmill.segmenters import Segmenter
 

@@ -13,9 +13,10 @@ from scipy import ndimage
 
 from samples import balls, photograph
 from voxelmill.blocks import Grid
-from voxelmill.config import Segmented, Settings
+from voxelmill.config import Settings
 from voxelmill.difference import SEAM, changed_files, first_row, table_difference
 from voxelmill.execution import Blocks
+from voxelmill.objectsets import Segmented
 from voxelmill.outside import excused
 from voxelmill.plugin import BadConfig, BadInput, Index, Labels, Pixels, Spacing
 from voxelmill.segmenters import Segmenter

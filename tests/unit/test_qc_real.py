@@ -14,6 +14,7 @@ from qc_scenes import SPACING, field, measured
 from shared import SHARED, needs_shared
 from voxelmill.config import QC
 from voxelmill.plugin import Array
+from voxelmill.qc import Metric
 from voxelmill.qc.blur import BLUR, Blur
 from voxelmill.qc.debris import Debris
 from voxelmill.qc.focus import SHARPNESS, Focus
@@ -42,7 +43,7 @@ def _plane(image: NDArray[Any]) -> NDArray[Any]:
 
 def faults(images: list[NDArray[Any]]) -> dict[str, list[int]]:
     """Images of a plate by fault, all metrics with their defaults."""
-    metrics = QC().metrics
+    metrics = QC().of(Metric)
     values: dict[str, Array] = {}
     for metric in metrics:
         values |= measured(metric, images)
@@ -91,7 +92,7 @@ def test_bbbc039_is_in_focus_and_what_is_flagged_deserves_it() -> None:
     ):
         hits = np.flatnonzero(strict.flags(measured(strict, images))[fault])
         assert [names[i].split("_w")[0] for i in hits] == spoilt
-    assert {verdict_of(flagged, metric.fails) for metric in QC().metrics} == {"warn"}
+    assert {verdict_of(flagged, metric.fails) for metric in QC().of(Metric)} == {"warn"}
     blur = measured(Blur(), images)[BLUR]
     assert set(blur[~np.isnan(blur)]) == {1}
     assert np.isnan(blur).sum() == 2, "the two fields without nuclei"

@@ -11,9 +11,10 @@ import pytest
 from plain_costs import START_S, PlainCosts
 from voxelmill import sizing
 from voxelmill.batchtable import BatchTable, Entry, Key
-from voxelmill.config import Config, Segmented
+from voxelmill.config import Config
 from voxelmill.configfile import parse
 from voxelmill.layout import Layout, batch_table, manifest
+from voxelmill.objectsets import Segmented
 from voxelmill.plugin import BadConfig, BadInput
 from voxelmill.steps.cutting import Cutter
 from voxelmill.steps.demo import write_demo_plate

@@ -8,10 +8,11 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from voxelmill.config import Segmented, Settings
+from voxelmill.config import Settings
 from voxelmill.crop import STORAGES, centre, read_crop, write_crop
 from voxelmill.execution import Blocks
 from voxelmill.layout import Layout
+from voxelmill.objectsets import Segmented
 from voxelmill.plugin import BadInput, Index
 from voxelmill.proof import Tried
 from voxelmill.steps.gather import read_record

@@ -18,6 +18,7 @@ from voxelmill.calibration import Calibration, Rate, assumed, cpu_model
 from voxelmill.costs import columns_of, plugin_key
 from voxelmill.extent import Extent
 from voxelmill.features import features
+from voxelmill.qc import Metric
 from voxelmill.sizes import diameter_px
 from voxelmill.steps.gauge import COPIES, FAMILIES, PLATES, settings_of
 from voxelmill.steps.gaugeplugins import NETWORK_EDGE, SETS
@@ -131,7 +132,7 @@ def _steps(
     less = {n: _field(found, f"segment large {n}") - n * image["set"] for n in (1, 2, 3)}
     grown, first = (plugins[f"segmenter {k}"].voxel for k in ("propagate", "watershed"))
     write = max(0.0, (less[2] - less[1]) / whole - grown)
-    judged = sum(plugins[plugin_key(m)].voxel for m in settings_of().qc.metrics)
+    judged = sum(plugins[plugin_key(m)].voxel for m in settings_of().qc.of(Metric))
     rates = {k: plugins[f"feature {k}"] for k in FAMILIES}
     each = sum(rate.voxel + rate.column * _columns([k]) for k, rate in rates.items())
     one = _field(found, "measure large 1") - image["measure"] - image["column"] * _columns(FAMILIES)

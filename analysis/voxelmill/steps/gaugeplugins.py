@@ -13,10 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from voxelmill.blocks import Box
-from voxelmill.config import Segmented, Settings
+from voxelmill.config import Settings
 from voxelmill.costs import plugin_key
 from voxelmill.features import Feature, features
 from voxelmill.kernels.measure import indexed
+from voxelmill.objectsets import Segmented
 from voxelmill.plugin import Labels, P, Pixels, Spacing
 from voxelmill.qc import Metric, metrics
 from voxelmill.segmenters import Segmenter, segmenters

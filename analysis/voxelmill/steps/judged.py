@@ -9,6 +9,7 @@ from voxelmill.aggregation import judge
 from voxelmill.batch import Batch, Item
 from voxelmill.config import Settings
 from voxelmill.layout import Layout
+from voxelmill.qc import Metric
 from voxelmill.steps.gather import channels_of, read_record
 from voxelmill.steps.work import read_batch
 from voxelmill.tables import read_table, rows
@@ -45,9 +46,9 @@ def judged(batch_files: Sequence[Path], settings: Settings) -> Judged:
     batches = tuple(read_batch(file) for file in sorted(batch_files))
     files = [layout.qc(batch.name) for batch in batches]
     table = read_table(files)
-    names = [c for metric in settings.qc.metrics for c in metric.columns()]
+    names = [c for metric in settings.qc.of(Metric) for c in metric.columns()]
     channels = channels_of([c for c in table if not c.startswith("Metadata_")], names)
-    faults = judge(settings.qc.metrics, channels, table, len(table["Metadata_Image"]))
+    faults = judge(settings.qc.of(Metric), channels, table, len(table["Metadata_Image"]))
     records = {
         image: entry
         for batch in batches
@@ -60,5 +61,5 @@ def judged(batch_files: Sequence[Path], settings: Settings) -> Judged:
         tuple(tuple(found) for found in faults),
         records,
         tuple(channels),
-        frozenset(fault for metric in settings.qc.metrics for fault in metric.fails),
+        frozenset(fault for metric in settings.qc.of(Metric) for fault in metric.fails),
     )

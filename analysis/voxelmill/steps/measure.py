@@ -20,7 +20,7 @@ from voxelmill.ledger import write_json
 from voxelmill.measurement import MeasureTask, measure_block
 from voxelmill.objectindex import Place, read_index
 from voxelmill.objecttable import Measured, ObjectTable, related, write_objects
-from voxelmill.ownership import Owners
+from voxelmill.ownership import Owners, at_border
 from voxelmill.plugin import BadInput
 from voxelmill.stages import Frame
 from voxelmill.steps.gather import excluded_by, labels_told
@@ -62,7 +62,7 @@ def measure(
         if usable:
             check_features(work.settings.features, channels)
         keys = {(o.item.path, t) for o, image in usable for t in range(image.shape[0])}
-        owners, seams = _owners(work, usable, keys)
+        owners, seams, borders = _owners(work, usable, keys)
         tasks = {k: t for o, i in usable for k, t in _tasks(work, root, o, i, owners).items()}
         outcomes = work.pool.run(
             "measure", measure_block, {k: (t,) for k, t in tasks.items()}, work.ledger, work.advice
@@ -76,7 +76,7 @@ def measure(
                 work.layout.objects(name, work.batch.name),
                 ObjectTable(work.batch, work.settings, name),
                 done,
-                Measured(_by_frame(tasks), seams),
+                Measured(_by_frame(tasks), seams, borders),
             )
             for name in settings.objects
         }
@@ -95,8 +95,8 @@ def measure(
 
 def _owners(
     work: Work, usable: Sequence[tuple[Opened, Image]], keys: Container[tuple[str, int]]
-) -> tuple[dict[tuple[str, int], Owners], dict[Place, Ints]]:
-    """Which block owns which objects, and the ids of those that a seam may have cut."""
+) -> tuple[dict[tuple[str, int], Owners], dict[Place, Ints], dict[Place, Ints]]:
+    """Which block owns which objects; ids of those that a seam, or the border, may have cut."""
     size = work.execution.blocks
     owners: dict[tuple[str, int], Owners] = {}
     for opened, image in usable:
@@ -104,12 +104,15 @@ def _owners(
         grid = Grid((z, y, x), (size.depth, size.size, size.size))
         owners |= {(opened.item.path, t): Owners(grid) for t in range(image.shape[0])}
     seams: dict[Place, Ints] = {}
+    borders: dict[Place, Ints] = {}
     for (path, t, name), rows in read_index(work.layout.index(work.batch.name)):
         if (path, t) in keys and name in work.settings.objects:
             owners[path, t].add(name, rows)
-            flagged = rows[rows[:, -1] > 0, 0]
-            seams[path, t, name] = np.append(seams.get((path, t, name), flagged[:0]), flagged)
-    return owners, seams
+            shape = owners[path, t].grid.shape
+            for marks, hit in ((seams, rows[:, -1] > 0), (borders, at_border(rows, shape))):
+                before = marks.get((path, t, name), rows[:0, 0])
+                marks[path, t, name] = np.append(before, rows[hit, 0])
+    return owners, seams, borders
 
 
 def _tasks(

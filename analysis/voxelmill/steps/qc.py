@@ -12,6 +12,7 @@ import numpy as np
 from voxelmill.batch import place_columns
 from voxelmill.config import Settings
 from voxelmill.ledger import write_json
+from voxelmill.qc import Metric
 from voxelmill.quality import QualityTask, columns, quality
 from voxelmill.steps.work import Execution, record, start
 from voxelmill.tables import write_table
@@ -29,7 +30,7 @@ def qc(batch_file: Path, out: Path, settings: Settings, execution: Execution) ->
         refused = {o.item.path: o.reason for o in work.images if o.image is None}
         tasks = {
             f"{o.item.path}@{t}": (
-                QualityTask(work.source(o, image), t, image.channels, tuple(settings.qc.metrics)),
+                QualityTask(work.source(o, image), t, image.channels, settings.qc.of(Metric)),
             )
             for o, image in work.usable
             for t in range(image.shape[0])
@@ -39,7 +40,7 @@ def qc(batch_file: Path, out: Path, settings: Settings, execution: Execution) ->
             if outcome.reason is not None:
                 refused.setdefault(key.rsplit("@", 1)[0], outcome.reason)
         units = columns(
-            settings.qc.metrics,
+            settings.qc.of(Metric),
             list(dict.fromkeys(c for _, image in work.usable for c in image.channels)),
         )
         rows = [

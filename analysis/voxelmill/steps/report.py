@@ -11,6 +11,7 @@ from voxelmill.citation import citation
 from voxelmill.config import Settings
 from voxelmill.ledger import write_json
 from voxelmill.overframe import prefix
+from voxelmill.qc import Metric
 from voxelmill.report import render
 from voxelmill.report.model import FieldRow, Histogram, ReportData, Thumbnail
 from voxelmill.report.ranking import ranked
@@ -63,7 +64,7 @@ def report(batch_files: Sequence[Path], out: Path, settings: Settings, command: 
 
 def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
     images = read_table(found.layout.images)
-    names = [c for metric in settings.qc.metrics for c in metric.columns()]
+    names = [c for metric in settings.qc.of(Metric) for c in metric.columns()]
     fields = tuple(_field(row, settings) for row in rows(images))
     segmented = {
         image: entry

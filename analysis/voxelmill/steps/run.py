@@ -1,9 +1,10 @@
 """`voxelmill run`: check, scan, then Snakemake; at the end what was found and what was lost."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from voxelmill.config import Config
 from voxelmill.configfile import load_config
@@ -198,6 +199,16 @@ def _forget_quarantined(prepared: Prepared) -> None:
                     forget(prepared.config, file)
 
 
+def plate_verdict(verdict: Mapping[str, Any]) -> list[str]:
+    """Line with the verdict of a plate and its first reason; none for an older record."""
+    if not verdict:
+        return []
+    reasons = verdict["reasons"]
+    first = f": {reasons[0]}" if reasons else ""
+    more = f" (and {len(reasons) - 1} more: see the report)" if len(reasons) > 1 else ""
+    return [f"  plate verdict: {verdict['plate']}{first}{more}"]
+
+
 def summary(config: Config, prepared: Prepared) -> list[str]:
     """Lines for the terminal: images, objects, quarantine and report of each finished dataset."""
     lines = []
@@ -214,6 +225,7 @@ def summary(config: Config, prepared: Prepared) -> list[str]:
         images = ", ".join(f"{n} {state}" for state, n in told.items())
         counts = ", ".join(f"{n} {name}" for name, n in found["counts"].items())
         lines.append(f"{dataset}: {images} images; {counts}")
+        lines += plate_verdict(found.get("verdict", {}))
         lines += [f"  quarantined {i or 'image'}: {r}" for i, r in found["quarantined"].items()]
         lines += [f"  excluded {i or 'image'}: {r}" for i, r in found.get("excluded", {}).items()]
         report = f"{config.store}/{dataset}/{layout.report.name}" if config.store else layout.report

@@ -13,11 +13,12 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from voxelmill.config import Segmented, Settings
+from voxelmill.config import Settings
 from voxelmill.ends import StoreTarget
 from voxelmill.engine import Engine, Found, Result
 from voxelmill.ledger import write_json
 from voxelmill.objectindex import Place, Rows, write_index
+from voxelmill.objectsets import Segmented
 from voxelmill.stages import Frame
 from voxelmill.steps.gate import read_gate
 from voxelmill.steps.labelplace import labels_root, publish, written
