@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from voxelmill.report import FieldRow, ReportData, Thumbnail
+from voxelmill.report import Entry, FieldRow, IndexData, ReportData, Thumbnail
+from voxelmill.report.index import Took
+from voxelmill.report.model import Finding, FlatField, Histogram
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
@@ -69,9 +71,83 @@ def plate(sites: int = 2) -> ReportData:
     )
 
 
+def judged() -> ReportData:
+    """The plate after everything: judged, treated, approved, one field failed, one excluded."""
+    data = plate()
+    names = [str(n) for n in data.wells["Metadata_Well"]]
+    changed = {
+        "A/03/1": {"verdict": "fail", "flags": ("AGP: Saturated",)},
+        "A/04/0": {"status": "excluded", "reason": "bubble; by A. Person", "verdict": "fail"},
+    }
+    fields = tuple(replace(f, **changed.get(f.image, {})) for f in data.fields)
+    y, x = np.mgrid[0:30, 0:40].astype(np.float32)
+    flat = 1.1 - ((y - 15) ** 2 + (x - 20) ** 2) / 3000
+    wells = {
+        **data.wells,
+        "Metadata_Compound": ["DMSO" if n[0] == "A" else "taxol" for n in names],
+        "Metadata_Dose_nM": [str(10 * (i % 3)) for i in range(len(names))],
+        "Metadata_Flags": ["count far below its neighbours" if n == "C02" else "" for n in names],
+        "Metadata_Verdict": ["warn" if n in ("C01", "C02") else "pass" for n in names],
+    }
+    return replace(
+        data,
+        fields=fields,
+        wells=wells,
+        verdict="warn",
+        reasons=("Fewer nuclei in the outer wells",),
+        findings=(
+            Finding("Edge effect", -12.5, "%", "warn", "outer wells against inner ones"),
+            Finding("Z prime", 0.62, "1", "pass", "positive against negative controls"),
+            Finding("Drift", float("nan"), "", "pass", "no column has enough wells"),
+        ),
+        flatfields=tuple(FlatField(c, flat, 90 + 0 * flat, 48) for c in CHANNELS),
+        histograms={"Nuclei_AreaShape_Area": Histogram(50.0, 150.0, (2, 8, 20, 9, 1), 1, 2)},
+        sampled="Histograms of objects are of a sample: one of 2 nuclei of each image.",
+        approval={"who": "A. Person", "when": "2026-11-26", "why": "bubble in A04"},
+        effort={"Run time": "12 min", "Images an hour": "1,200"},
+        citation="The voxelmill developers (2026). voxelmill.",
+        thumbnails=tuple(
+            replace(t, note="maximum of 12 planes") if t.well == "A01" else t
+            for t in data.thumbnails
+        ),
+    )
+
+
+def weekly() -> IndexData:
+    """Three finished datasets and one that is not."""
+    counts = {"pass": 40, "warn": 5, "fail": 1, "excluded": 1, "quarantined": 1}
+    links = {"report": "./plate10/report.html"}
+    took = Took(600, 1.5, 288, 33, 4.5, 1.8e9)
+    fine = Entry("plate10", "pass", (), 48, {"pass": 48}, {"Nuclei": 4000}, links, took)
+    return IndexData(
+        "results",
+        (
+            fine,
+            replace(fine, dataset="plate2", level="warn", reasons=("Edge effect",),
+                    links={"report": "./plate2/report.html", "QC report": "./plate2/qc.html"}),
+            replace(fine, dataset="plate3", level="fail", counts=counts,
+                    links={"report": "./plate3/report.html"},
+                    took=Took(1200, 3.0, 144, 16, 9.0, 1.8e9 + 60)),
+            Entry("plate4", images=48),
+        ),
+        replace(fine, dataset="", images=192, counts=counts),
+        "0.1.0",
+    )  # fmt: skip
+
+
+def hostile_index() -> IndexData:
+    """The index with hostile text wherever a name or message can stand."""
+    data, bad = weekly(), "".join(HOSTILE)
+    entries = tuple(
+        replace(e, dataset=bad, reasons=(bad,), objects={bad: 3}, links={**e.links, bad: "./x"})
+        for e in data.entries
+    )
+    return replace(data, title=bad, entries=entries, version=bad)
+
+
 def hostile() -> ReportData:
     """The plate with hostile text wherever a name or message can stand."""
-    data, bad = plate(), "".join(HOSTILE)
+    data, bad = judged(), "".join(HOSTILE)
     well = "A" + bad
     fields = tuple(
         replace(
@@ -94,6 +170,7 @@ def hostile() -> ReportData:
             site=t.site + bad,
             channels=(bad, "AGP"),
             labels={bad: t.labels["nuclei"], **t.labels},
+            note=bad,
         )
         for t in data.thumbnails
     )
@@ -105,7 +182,21 @@ def hostile() -> ReportData:
         columns=("01" + bad, *data.columns[1:]),
         fields=fields,
         thumbnails=thumbs,
-        wells={"Metadata_Well": names, bad: list(range(len(names)))},
+        wells={
+            "Metadata_Well": names,
+            bad: list(range(len(names))),
+            f"Metadata_{bad}": [bad, "b"] + [bad + "c"] * (len(names) - 2),
+            "Metadata_Flags": [bad] * len(names),
+            "Metadata_Excluded": [bad if i == 3 else "" for i in range(len(names))],
+        },
+        reasons=(bad,),
+        findings=(Finding(bad, 1.0, bad, "warn", bad),),
+        flatfields=tuple(replace(f, channel=bad) for f in data.flatfields),
+        histograms={bad: Histogram(0.0, 1.0, (1, 2))},
+        sampled=bad,
+        approval={bad: bad},
+        effort={bad: bad},
+        citation=bad,
         parameters={bad: {bad: bad}},
         fitted={bad: bad},
         versions={bad: bad},

@@ -19,7 +19,7 @@ app = typer.Typer(
     epilog="First time here: `voxelmill demo`, then open the report it names.",
 )
 
-USER = "For people"
+USER = commands.USER
 Workers = Annotated[int, typer.Option(min=1, help="Blocks worked on at once.")]
 ConfigFile = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 

@@ -28,7 +28,7 @@ from voxelmill.layout import BATCH_STEPS, ILLUMINATION
 from voxelmill.objectsets import Segmented
 from voxelmill.plugin import Plugin
 from voxelmill.qc import Metric
-from voxelmill.sizes import THUMBNAIL_EDGE, THUMBNAILS, objects_of, values_of
+from voxelmill.sizes import THUMBNAIL_EDGE, THUMBNAILS, edge_for, objects_of, values_of
 
 UNCALIBRATED = "not calibrated: assumed"
 PROFILE_S = 0.02
@@ -72,8 +72,9 @@ class Costs:
             kinds = [(extent, min(n, most)) for extent, n in kinds]
         found = sum(n * self.image(step, extent, settings) for extent, n in kinds)
         if step == "report" and (number := sum(n for _, n in kinds)):
-            mean = sum(n * _thumbnail(e, settings) for e, n in kinds) / number
-            found += min(THUMBNAILS, number) * mean * self.found.image["thumbnail"]
+            shown = min(THUMBNAILS, number)
+            mean = sum(n * _thumbnail(e, settings, shown) for e, n in kinds) / number
+            found += shown * mean * self.found.image["thumbnail"]
         return found
 
     def seconds(self, step: str, work: float, settings: Settings, workers: int = 1) -> float:
@@ -190,10 +191,10 @@ def frame_voxels(extent: Extent) -> int:
     return extent.shape[0] * prod(extent.space)
 
 
-def _thumbnail(extent: Extent, settings: Settings) -> float:
-    """Size of a thumbnail with its outlines, that of a calibration's fields being 1."""
+def _thumbnail(extent: Extent, settings: Settings, shown: int) -> float:
+    """Size of one of so many thumbnails, that of a few of a calibration's fields being 1."""
     _, channels, _, y, x = extent.shape
-    while max(y, x) > THUMBNAIL_EDGE:
+    while max(y, x) > edge_for(shown, channels, len(settings.objects)):
         y, x = -(-y // 2), -(-x // 2)
     return y * x * (channels + len(settings.objects)) / (6 * THUMBNAIL_EDGE**2)
 

@@ -16,7 +16,7 @@ from voxelmill.sizes import THUMBNAILS, diameter_px, objects_of, values_of
 
 ROUNDED = 2048
 """Bytes that a file takes more than it holds, on the average: half a block of 4 KiB."""
-THUMBNAIL, PAGE, IMAGE_ROW = 80_000, 300_000, 1000
+THUMBNAIL, PICTURES, PAGE, IMAGE_ROW = 80_000, 11_000_000, 300_000, 1000
 """Bytes of a report: each thumbnail, the page itself, the row of an image."""
 OUTPUTS = {"qc": 2, "review": 2, "segment": 2, "measure": 1, "aggregate": 3, "report": 2}
 """Files that Snakemake tracks, tables of objects besides."""
@@ -81,7 +81,7 @@ def footprint(
         # A kind of images has two documents and a chunk for each of twice its channels.
         files += 5 + 2 * max((extent.shape[1] for g in groups for extent, _ in g), default=0)
         tracked += 1
-    size = PAGE + min(THUMBNAILS, images) * THUMBNAIL
+    size = PAGE + min(min(THUMBNAILS, images) * THUMBNAIL, PICTURES)
     if config.qc.gate != "report":
         # Record and page of the review, the approval, and what each batch leaves out, at most.
         files += OUTPUTS["review"] + 1 + len(groups)

@@ -19,6 +19,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Literal, ParamSpec
 
+from voxelmill.usage import NOTHING, Used, read_used, used_text
+
 MARK = "[voxelmill]"
 BEAT_S = 30.0
 """How often a living step renews the time of its log."""
@@ -26,7 +28,7 @@ STALE_S = 180.0
 """Age of a log from which its step is taken for dead."""
 HEAD, TAIL = 1 << 12, 1 << 14
 LINE = re.compile(
-    rf"^{re.escape(MARK)} (started|finished|failed) (\S+)(?: by (.+))?$", re.MULTILINE
+    rf"^{re.escape(MARK)} (started|finished|failed) (\S+)(?: (?:by|using) (.+))?$", re.MULTILINE
 )
 OWNER = re.compile(r"process (\d+) on (\S+)")
 
@@ -63,7 +65,7 @@ def marked() -> Iterator[None]:
             # Not where a person or the system ends it: whoever reads the log sees no end.
             _mark("failed")
             raise
-    _mark("finished")
+    _mark("finished", f" using {used_text()}")
 
 
 @contextmanager
@@ -122,6 +124,8 @@ class JobLog:
     ended: float = 0.0
     lines: tuple[str, ...] = ()
     """Its last lines, without marks."""
+    used: Used = NOTHING
+    """Processor time, and what the job was given, if it finished."""
 
     @property
     def reason(self) -> str:
@@ -200,6 +204,7 @@ def _with_marks(log: JobLog, marks: dict[str, re.Match[str]]) -> JobLog:
         ("failed" if end[1] == "failed" else "finished") if end else "",
         seconds_of(end[2]) if end else 0.0,
         log.lines,
+        read_used(end[3] or "") if end else NOTHING,
     )
 
 

@@ -17,6 +17,7 @@ results/<dataset>/records/<step>/<batch>.json, records/{review,illumination,aggr
 results/<dataset>/logs/                  as the records; how each job is, see `joblog`
 results/<dataset>/scratch/               of running steps; gone when they finish
 results/check.json, check.log            the verdict over all datasets
+results/index.html                       all datasets, with run time and cost
 results/.running                         held by the `voxelmill run` that works there
 
 On an object store the same keys; what is not pixels is worked on in a folder with that tree.
@@ -140,6 +141,11 @@ class Layout:
         return logs / step / f"{batch}.log" if batch else logs / f"{step}.log"
 
     @property
+    def times(self) -> Path:
+        """When each job ran and what it used, of logs that are gone."""
+        return self.root / "logs" / "times.json"
+
+    @property
     def worker_logs(self) -> Path:
         """Folder for what workers on other nodes print."""
         return self.root / "logs" / "workers"
@@ -172,3 +178,8 @@ def verdict_log(results: Path) -> Path:
 def running(results: Path) -> Path:
     """File that a `voxelmill run` holds."""
     return results / ".running"
+
+
+def index_page(results: Path) -> Path:
+    """Page over all datasets."""
+    return results / "index.html"

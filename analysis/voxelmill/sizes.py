@@ -4,14 +4,19 @@ In: extents and settings. Out: counts that follow from the diameter of the objec
 sample is covered is known only when it has been segmented, so a share is assumed that few exceed.
 """
 
+from math import isqrt
+
 from voxelmill.config import Settings
 from voxelmill.extent import Extent
 from voxelmill.objectsets import ObjectSet, Segmented
 
-THUMBNAILS = 48
-"""Most images that a report shows: they keep that of a large plate below 15 MB."""
+THUMBNAILS = 384
+"""Most images that a report shows: one of every well of a plate; the more, the smaller each is."""
 THUMBNAIL_EDGE = 540
 """Longest edge of one in pixels: the resolution of the labels is halved until it is below."""
+HELD_BYTES = 256 << 20
+"""Of all thumbnails together: with many of them each is smaller."""
+SMALLEST_EDGE = 96
 COVERED = 0.1
 """Objects times their squared diameter (of volumes: cubed), as a share of the image. Counted: 0.03
 on the demo plate, 0.13 on a translocation screen, 0.23 in the crowded fields of BBBC039."""
@@ -46,3 +51,9 @@ def _objects(extent: Extent, settings: Settings, spec: ObjectSet) -> float:
 def values_of(objects: float, columns: int) -> float:
     """Values of the tables of so many objects."""
     return objects * (columns + PLACE)
+
+
+def edge_for(count: int, channels: int, sets: int) -> int:
+    """Longest edge of each of so many thumbnails, in pixels."""
+    each = HELD_BYTES // max(1, count) // (2 * channels + 4 * sets)
+    return min(THUMBNAIL_EDGE, max(SMALLEST_EDGE, isqrt(each)))

@@ -81,9 +81,11 @@ def test_threads_share_all_but_the_serial_part() -> None:
 
 def test_a_report_shows_so_many_images_and_no_more() -> None:
     found = Costs()
-    some, many = (found.work("report", [(FIELD, n)], SETTINGS) for n in (48, 4800))
+    some, all_, more = (found.work("report", [(FIELD, n)], SETTINGS) for n in (48, 384, 4800))
     rows = found.found.image["report"]
-    assert many - some == pytest.approx((4800 - 48) * rows)
+    assert more - all_ == pytest.approx((4800 - 384) * rows)
+    # With many of them each is smaller.
+    assert all_ - 384 * rows < 2 * (some - 48 * rows)
     assert some == pytest.approx(48 * (rows + found.found.image["thumbnail"]))
     plain = Settings.model_validate({"objects": {"nuclei": OBJECTS["nuclei"]}})
     assert found.work("report", [(FIELD, 48)], plain) < some

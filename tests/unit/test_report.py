@@ -14,15 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from report_samples import HOSTILE, hostile, plate, thumbnail
+from report_samples import HOSTILE, hostile, judged, plate, thumbnail
 from voxelmill.natural import natural
 from voxelmill.report import FieldRow, ReportData, overlay_png, overlay_rgb, render
-from voxelmill.report.gallery import by_importance, gallery, shrink
+from voxelmill.report.gallery import gallery, shrink
 from voxelmill.report.heatmap import number, shade, short, viridis
 from voxelmill.report.layout import measures, places, plate_order, wells_of
 from voxelmill.report.overlay import composite, contrast, outlines, scale_bar, svg_path
-from voxelmill.report.page import harmless, to_yaml
+from voxelmill.report.page import to_yaml
 from voxelmill.report.payload import metrics, safe_json, split
+from voxelmill.report.ranking import ranked, typical
+from voxelmill.report.web import harmless
 
 
 class Reader(HTMLParser):
@@ -73,7 +75,7 @@ def test_order_of_the_fields_does_not_matter(page: str) -> None:
 
 def test_verdict_counts(page: str) -> None:
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
-    assert "Of 22 images, 19 passed, 2 are flagged and 1 is quarantined." in text
+    assert "Of 22 images, 19 passed, 2 have a warning and 1 is quarantined." in text
     assert "B/02/0: 1 of 9 chunks is not stored" in text
 
 
@@ -177,7 +179,7 @@ def test_empty_dataset_renders() -> None:
 def test_all_quarantined_renders() -> None:
     fields = tuple(FieldRow(f.image, f.well, f.site, "quarantined", "gone") for f in plate().fields)
     page = render(replace(plate(), fields=fields, thumbnails=(), wells={}))
-    assert "22 are quarantined" in page
+    assert "Of 22 images, 22 are quarantined." in page
 
 
 def test_undefined_values_are_null_not_nan(page: str) -> None:
@@ -358,11 +360,47 @@ def test_gallery_keeps_its_budget_and_counts_the_rest() -> None:
     assert sum(c.size_bytes for c in few.cards) <= budget
 
 
-def test_first_thumbnails_cover_all_wells_suspects_first() -> None:
-    thumbs = plate().thumbnails
-    order = by_importance(thumbs, {"C/01/0"})
-    assert order[0].image == "C/01/0"
-    assert len({t.well for t in order[:11]}) == 11
+def test_first_thumbnails_cover_all_wells_the_worst_first() -> None:
+    fields = judged().fields
+    order = sorted(ranked(fields), key=ranked(fields).__getitem__)
+    assert order[:2] == ["A/03/1", "C/01/0"]
+    assert len({f.well for f in fields if f.image in order[:11]}) == 11
+    assert order[-1] == "B/02/0"
+
+
+def test_typical_images_are_nearest_to_their_wells_medians() -> None:
+    counts = (10, 90, 50, 52, 51)
+    rows = tuple(
+        FieldRow(f"A/1/{i}", "A1", str(i), counts={"nuclei": n}) for i, n in enumerate(counts)
+    )
+    assert typical(rows) == {"A/1/4"}
+    worst = replace(rows[0], flags=("Empty",))
+    order = sorted(found := ranked((worst, *rows[1:])), key=found.__getitem__)
+    assert order[:3] == ["A/1/0", "A/1/4", "A/1/1"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 3), st.sampled_from("pwf")), max_size=25)
+)
+def test_every_image_has_one_rank_and_every_well_comes_first(
+    found: list[tuple[int, int, str]],
+) -> None:
+    verdicts = {"p": "pass", "w": "warn", "f": "fail"}
+    rows = tuple(
+        FieldRow(
+            f"i{i}", f"w{well}", "", counts={} if n < 0 else {"nuclei": n}, verdict=verdicts[v]
+        )  # type: ignore[arg-type]
+        for i, (well, n, v) in enumerate(found)
+    )
+    rank = ranked(rows)
+    assert sorted(rank.values()) == list(range(len(rows)))
+    wells = {f.well for f in rows}
+    first = [f for f in rows if rank[f.image] < len(wells)]
+    assert {f.well for f in first} == wells
+    for row in first:
+        own = [f.verdict for f in rows if f.well == row.well]
+        assert row.verdict == next(v for v in ("fail", "warn", "pass") if v in own)
 
 
 def test_pictures_are_jpeg_of_the_right_size() -> None:
@@ -376,3 +414,83 @@ def test_left_out_measures_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     page = render(plate())
     assert "2 further columns of the well table are left out" in page
     assert len(payload_of(page)["measures"]) == 4
+
+
+def words_of(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def test_what_was_found_of_the_plate_comes_first() -> None:
+    page = render(judged())
+    text = words_of(page)
+    assert "The plate passes with warnings." in text
+    assert "Fewer nuclei in the outer wells" in text
+    assert "Edge effect warn -12.5 % outer wells against inner ones" in text
+    assert "Drift pass no value no column has enough wells" in text
+    assert "A04 0 A/04/0 excluded bubble; by A. Person" in text
+    assert "C02 warn count far below its neighbours" in text
+    assert text.index("Edge effect") < text.index("Plate maps")
+    assert "who A. Person when 2026-11-26 why bubble in A04" in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [("pass", "The plate passes."), ("fail", "The plate fails."), (None, "Needs attention.")],
+)
+def test_headline(verdict: Any, words: str) -> None:  # noqa: ANN401
+    data = replace(judged(), verdict=verdict, findings=())
+    assert words in words_of(render(data))
+
+
+def test_wells_are_marked_by_the_shape_of_their_state() -> None:
+    page = render(judged())
+    assert {w["name"]: w["state"] for w in payload_of(page)["wells"] if w["state"] != "pass"} == {
+        "B02": "quarantined", "C01": "warn", "C02": "warn",
+    }  # fmt: skip
+    bare = replace(judged(), wells={"Metadata_Well": judged().wells["Metadata_Well"]})
+    assert {w["name"]: w["state"] for w in payload_of(render(bare))["wells"]}["A03"] == "fail"
+    # The verdict is that of the field that failed, not the lack of the one that was excluded.
+    assert {w["name"]: w["state"] for w in payload_of(render(bare))["wells"]}["A04"] == "pass"
+
+
+def test_treatments_group_wells_and_doses_are_numbers_too() -> None:
+    data = payload_of(render(judged()))
+    assert [g["name"] for g in data["groupings"]] == ["Compound", "Dose nM"]
+    assert data["groupings"][0]["groups"] == ["DMSO", "taxol"]
+    assert data["groupings"][0]["of"][:5] == [0, 0, 0, 0, 1]
+    found = {
+        m.name: m for m in measures(judged(), wells_of(judged(), judged().fields), judged().fields)
+    }
+    assert found["Metadata_Dose_nM"].values[:4] == (0.0, 10.0, 20.0, 0.0)
+    assert "Metadata_Compound" not in found
+
+
+def test_histograms_are_those_of_the_shown_measures() -> None:
+    data = payload_of(render(judged()))
+    (found,) = data["objects"].values()
+    assert found == {"range": [50, 150], "counts": [2, 8, 20, 9, 1], "outside": [1, 2]}
+    alone = ReportData("slide", histograms=judged().histograms)
+    assert len(payload_of(render(alone))["objects"]) == 1
+
+
+def test_illumination_is_drawn_on_one_scale() -> None:
+    page = render(judged())
+    assert page.count('class="flat"') == 4
+    assert "from 48 images" in page
+    assert 'id="flats"' not in render(plate())
+
+
+def test_effort_stands_only_where_it_is_told() -> None:
+    assert "Run time 12 min" in words_of(render(judged()))
+    assert "index of all datasets" in render(plate())
+
+
+def test_a_page_stays_below_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = len(render(replace(plate(), thumbnails=())).encode())
+    most = bare + 110_000
+    monkeypatch.setattr("voxelmill.report.page.MOST_BYTES", most)
+    monkeypatch.setattr("voxelmill.report.page.LEAST_BYTES", 0)
+    page = render(plate())
+    assert len(page.encode()) <= most
+    assert 0 < page.count("<figure") < 21
+    assert "left out to keep this file small" in page

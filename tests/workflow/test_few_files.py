@@ -44,8 +44,12 @@ def files_of_jobs(results: Path) -> dict[str, list[str]]:
 
 
 def changed(one: Path, other: Path) -> set[str]:
-    """Files that differ, but logs: they say when and where."""
-    return {path.as_posix() for path in changed_files(one, other) if path.suffix != ".log"}
+    """Files that differ, but logs and the index: they say when and where."""
+    return {
+        path.as_posix()
+        for path in changed_files(one, other)
+        if path.suffix != ".log" and "logs" not in path.parts and path.name != "index.html"
+    }
 
 
 @pytest.fixture(scope="module")

@@ -1,48 +1,26 @@
 """The report in a real browser: it starts without errors, reacts, and runs no hostile text."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from report_samples import SETS, hostile, plate
+from browsing import chromium, complaints, many, needs_browser, one, visible
+from report_samples import SETS, hostile, judged, plate
 from voxelmill.report import ReportData, render
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER), reason="no chromium and chromedriver on this machine"
-)
+pytestmark = needs_browser
 Show = Callable[[ReportData], webdriver.Chrome]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[webdriver.Chrome]:
-    options = Options()
-    options.binary_location = str(BROWSER)
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
-        "--force-prefers-reduced-motion",
-        "--window-size=1400,1000",
-        # Whatever is not the file itself must fail, and so show up as an error.
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield driver
-    driver.quit()
+    with chromium() as driver:
+        yield driver
 
 
 @pytest.fixture
@@ -54,20 +32,7 @@ def show(browser: webdriver.Chrome, tmp_path: Path) -> Iterator[Show]:
         return browser
 
     yield _show
-    severe = [e for e in browser.get_log("browser") if e["level"] in ("SEVERE", "WARNING")]
-    assert severe == []
-
-
-def one(root: webdriver.Chrome | WebElement, selector: str) -> WebElement:
-    return root.find_element(By.CSS_SELECTOR, selector)
-
-
-def many(root: webdriver.Chrome | WebElement, selector: str) -> list[WebElement]:
-    return root.find_elements(By.CSS_SELECTOR, selector)
-
-
-def visible(root: webdriver.Chrome | WebElement, selector: str) -> list[WebElement]:
-    return [e for e in many(root, selector) if e.is_displayed()]
+    assert complaints(browser) == []
 
 
 def label(well: WebElement) -> str:
@@ -79,9 +44,9 @@ def test_plate_map_has_every_well(show: Show) -> None:
     first = one(page, '[data-map="1"]')
     assert len(many(first, ".well")) == 11
     assert len(many(first, ".blanks rect")) == 1
-    assert label(many(first, ".well")[1]) == "A02: 21 objects per well; 2 fields"
+    assert label(many(first, ".well")[1]) == "A02: 21 objects per well; pass; 2 fields"
     assert len(many(first, ".well .quarantined")) == 1
-    assert len(many(first, ".well .flagged")) == 1
+    assert len(many(first, ".well .warn")) == 1
 
 
 def test_choosing_a_measure_changes_values_colours_and_legend(show: Show) -> None:
@@ -90,7 +55,7 @@ def test_choosing_a_measure_changes_values_colours_and_legend(show: Show) -> Non
     wells = many(first, ".well")
     before = [one(w, ".tile").get_attribute("fill") for w in wells]
     Select(one(first, "[data-measure]")).select_by_visible_text("Nuclei_AreaShape_Area")
-    assert label(wells[3]) == "A04: 103 µm²; 2 fields"
+    assert label(wells[3]) == "A04: 103 µm²; pass; 2 fields"
     assert one(wells[3], "text").text == "103"
     assert [one(w, ".tile").get_attribute("fill") for w in wells] != before
     assert [t.text for t in many(first, "[data-tick]")] == ["100", "105", "110"]
@@ -117,7 +82,7 @@ def test_click_on_a_well_shows_its_images(show: Show) -> None:
     shown = visible(page, "#gallery figure")
     assert [one(f, ".name").text for f in shown] == ["B02 site 1"]
     assert one(page, "#well-name").text == "Well B02"
-    assert "B02 site 0 is quarantined: B/02/0: 1 of 9 chunks" in one(page, "#well-notes").text
+    assert "quarantined\nB/02/0: 1 of 9 chunks" in one(page, "#well-fields").text
     one(page, "#well-clear").click()
     assert len(visible(page, "#gallery figure")) == 21
 
@@ -126,7 +91,7 @@ def test_hover_and_keyboard(show: Show) -> None:
     page = show(plate())
     wells = many(page, '[data-map="1"] .well')
     webdriver.ActionChains(page).move_to_element(wells[2]).perform()
-    assert one(page, "#tip").text == "A03: 41 objects per well\n2 fields"
+    assert one(page, "#tip").text == "A03: 41 objects per well\npass\n2 fields"
     assert [w.get_dom_attribute("tabindex") for w in wells].count("0") == 1
     page.execute_script("arguments[0].focus()", wells[0])
     page.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
@@ -171,9 +136,9 @@ def test_outlines_switch_off(show: Show) -> None:
 def test_enlarged_view_steps_through_the_images(show: Show) -> None:
     page = show(plate())
     one(page, "#gallery .picture").click()
-    assert one(page, "#viewer-title").text == "A01 site 0"
-    one(page, '#viewer [data-step="1"]').click()
-    assert one(page, "#viewer-title").text == "A01 site 1"
+    assert one(page, "#viewer-title").text == "C01 site 0"
+    one(page, '#viewer [data-step="-1"]').click()
+    assert one(page, "#viewer-title").text != "C01 site 0"
     one(page, '#viewer [data-step="0"]').click()
     assert not one(page, "#viewer").is_displayed()
 
@@ -185,15 +150,56 @@ def test_page_without_a_plate(show: Show) -> None:
     assert len(visible(page, "#gallery figure")) == 1
 
 
-@pytest.mark.parametrize("width", [1400, 390])
-def test_nothing_sticks_out(show: Show, width: int) -> None:
-    page = show(plate())
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
-        assert page.execute_script("return document.documentElement.scrollWidth") <= width
-    finally:
-        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+def test_cards_are_in_the_order_asked_for(show: Show) -> None:
+    page = show(judged())
+
+    def names() -> list[str]:
+        return [one(f, ".name").text for f in visible(page, "#gallery figure")]
+
+    assert names()[:2] == ["A03 site 1", "C01 site 0"]
+    assert "failed" in one(page, "#gallery figcaption").text
+    Select(one(page, "#card-order")).select_by_value("plate")
+    assert names()[:3] == ["A01 site 0", "A01 site 1", "A02 site 0"]
+    one(page, "#cards-flagged").click()
+    assert names() == ["A03 site 1", "C01 site 0", "C01 site 1"]
+
+
+def test_distributions_by_treatment_and_over_objects(show: Show) -> None:
+    page = show(judged())
+    assert [t.text for t in many(page, "#spread-wells .group")] == ["DMSO", "taxol"]
+    rows = [r.text.split() for r in many(page, "#spread-table tbody tr")]
+    assert rows == [
+        ["DMSO", "4", "100", "100.8", "101.5", "102.3", "103"],
+        ["taxol", "7", "104", "105.5", "107", "108.5", "110"],
+    ]
+    assert len(many(page, "#spread-objects .bin")) == 5
+    bar = many(page, "#spread-objects .bin")[2]
+    webdriver.ActionChains(page).move_to_element(bar).perform()
+    assert one(page, "#tip").text == "90 to 110\n20 objects"
+    assert "Beyond what is shown: 1 below, 2 above." in one(page, "#spread-objects").text
+    webdriver.ActionChains(page).move_to_element(many(page, "#spread-wells .dot")[0]).perform()
+    assert one(page, "#tip").text.startswith("A01: 100")
+    assert "Compound: DMSO" in one(page, "#tip").text
+    webdriver.ActionChains(page).move_to_element(
+        many(page, "#spread-wells .dot")[0]
+    ).click().perform()
+    assert one(page, "#well-name").text == "Well A01"
+    Select(one(page, "[data-spread] [data-measure]")).select_by_visible_text("Number of nuclei")
+    assert many(page, "#spread-objects .bin") == []
+
+
+def test_a_well_has_all_its_values(show: Show) -> None:
+    page = show(judged())
+    many(page, '[data-map="1"] .well')[9].send_keys(Keys.ENTER)
+    assert one(page, "#well-notes").text == "count far below its neighbours"
+    assert "Compound\ntaxol" in one(page, "#well-facts").text
+    one(page, "#well-all summary").click()
+    # The page hears of the opening a moment later.
+    WebDriverWait(page, 10).until(lambda p: many(p, "#well-values tbody tr"))
+    values = {r.text.split()[0]: r.text for r in many(page, "#well-values tbody tr")}
+    assert values["Nuclei_AreaShape_Area"] == "Nuclei_AreaShape_Area 109 105 µm²"
+    one(page, "#well-find").send_keys("nuclei area")
+    assert len(many(page, "#well-values tbody tr")) == 1
 
 
 def test_hostile_names_do_nothing(show: Show) -> None:

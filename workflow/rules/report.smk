@@ -11,6 +11,7 @@ rule report:
             ],
             "{dataset}/images.parquet",
             "{dataset}/wells.parquet",
+            *TABLES,
         ),
     output:
         record=kept(f"{RECORDS}/report.json"),

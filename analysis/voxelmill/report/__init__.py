@@ -6,8 +6,19 @@ templates escape them, the data script cannot be closed by them, and a content s
 allows only this page's own style and script.
 """
 
+from voxelmill.report.index import Entry, IndexData, render_index
 from voxelmill.report.model import FieldRow, ReportData, Thumbnail
 from voxelmill.report.overlay import overlay_png, overlay_rgb
 from voxelmill.report.page import render
 
-__all__ = ["FieldRow", "ReportData", "Thumbnail", "overlay_png", "overlay_rgb", "render"]
+__all__ = [
+    "Entry",
+    "FieldRow",
+    "IndexData",
+    "ReportData",
+    "Thumbnail",
+    "overlay_png",
+    "overlay_rgb",
+    "render",
+    "render_index",
+]

@@ -1,12 +1,11 @@
 """Cards of the report's gallery: one picture with its outlines for each thumbnail.
 
-In: thumbnails. Out: cards within a byte budget, one for each well first; what does not fit is
-counted, not hidden. Outlines are vectors, so they stay sharp and can be switched off.
+In: thumbnails. Out: cards within a byte budget, the worst first; what does not fit is counted, not
+hidden. Outlines are vectors, so they stay sharp and can be switched off.
 """
 
 from base64 import b64encode
-from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import cv2
@@ -29,12 +28,11 @@ from voxelmill.report.overlay import (
 
 BUDGET_BYTES = 11_000_000
 """Pictures and outlines of all cards together, as written into the page."""
-SIDES = (540, 432, 320, 256, 208, 160)
+SIDES = (540, 432, 320, 256, 208, 160, 128, 96)
 """Longest sides of a picture in pixels; the first with which all thumbnails fit is taken."""
 SAMPLE = 8
 BRIGHT_IMAGES = 80
 """Percent of the images whose own upper limit is within the shared one."""
-GOLDEN_RATIO = 0.6180339887498949
 
 
 @dataclass(frozen=True)
@@ -74,16 +72,16 @@ class Gallery:
 
 
 def gallery(
-    thumbs: tuple[Thumbnail, ...], suspect: Set[str] = frozenset(), budget: int = BUDGET_BYTES
+    thumbs: tuple[Thumbnail, ...], rank: Mapping[str, int] | None = None, budget: int = BUDGET_BYTES
 ) -> Gallery:
-    """Render `thumbs` until `budget` bytes are used: one per well, suspect ones first, then more.
+    """Render `thumbs` until `budget` bytes are used, in the order of the `rank` of their images.
 
     Parameters
     ----------
     thumbs : tuple of Thumbnail
         In plate order.
-    suspect : set of str
-        Images that someone should look at.
+    rank : mapping of str to int, optional
+        See `ranking.ranked`; default: as they come.
     budget : int
         Bytes in the page.
     """
@@ -91,25 +89,14 @@ def gallery(
     side = _side(thumbs, limits, budget)
     cards: list[Card] = []
     used = 0
-    for thumb in by_importance(thumbs, suspect):
+    last = len(rank or ())
+    for thumb in sorted(thumbs, key=lambda t: (rank or {}).get(t.image, last)):
         made = card(shrink(thumb, side), [limits[c] for c in thumb.channels])
         used += made.size_bytes
         if used > budget:
             break
         cards.append(made)
     return Gallery(tuple(cards), _channels(thumbs, limits), len(thumbs) - len(cards))
-
-
-def by_importance(thumbs: tuple[Thumbnail, ...], suspect: Set[str]) -> list[Thumbnail]:
-    """Order in which thumbnails are taken: the first n are spread over the wells for any n."""
-    seen: Counter[str] = Counter()
-    keyed = []
-    for i, thumb in enumerate(thumbs):
-        # Multiples of the golden ratio modulo 1 fill the interval evenly at every length.
-        spread = (i * GOLDEN_RATIO) % 1
-        keyed.append((seen[thumb.well], thumb.image not in suspect, spread, i))
-        seen[thumb.well] += 1 if thumb.well else 0
-    return [thumbs[key[-1]] for key in sorted(keyed)]
 
 
 def _side(thumbs: tuple[Thumbnail, ...], limits: Mapping[str, Limits], budget: int) -> int:

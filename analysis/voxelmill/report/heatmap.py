@@ -10,10 +10,16 @@ import cv2
 import numpy as np
 
 from voxelmill.report.layout import Measure, Well
-from voxelmill.report.model import FieldRow
+from voxelmill.report.model import FieldRow, State
 
 MARGIN = 30
 EMPTY = "none"
+WORDS: dict[State, str] = {
+    "warn": "with a warning",
+    "fail": "failed",
+    "excluded": "excluded",
+    "quarantined": "quarantined",
+}
 
 
 @dataclass(frozen=True)
@@ -76,21 +82,17 @@ def short(value: float) -> str:
 
 
 def mark(well: Well, fields: tuple[FieldRow, ...]) -> str:
-    """``quarantined`` or ``flagged`` if any field of the well is, else empty."""
-    own = [fields[i] for i in well.fields]
-    if any(f.status == "quarantined" for f in own):
-        return "quarantined"
-    return "flagged" if any(f.flags for f in own) else ""
+    """What the well is marked with; empty where all is well."""
+    state = well.state(fields)
+    return "" if state == "pass" else state
 
 
 def verdict_words(well: Well, fields: tuple[FieldRow, ...]) -> str:
-    """``4 fields, 1 flagged`` in words."""
-    own = [fields[i] for i in well.fields]
-    words = [f"{len(own)} field{'' if len(own) == 1 else 's'}"]
-    bad = sum(f.status == "quarantined" for f in own)
-    flagged = sum(bool(f.flags) for f in own if f.status == "ok")
-    words += [f"{flagged} flagged"] if flagged else []
-    words += [f"{bad} quarantined"] if bad else []
+    """``warn; 4 fields, 1 with a warning`` in words."""
+    own = [fields[i].state for i in well.fields]
+    verdict = "excluded" if well.excluded else well.verdict
+    words = [f"{verdict}; {len(own)} field{'' if len(own) == 1 else 's'}"]
+    words += [f"{own.count(state)} {text}" for state, text in WORDS.items() if state in own]
     return ", ".join(words)
 
 

@@ -15,6 +15,8 @@ from voxelmill.plugin import Array
 from voxelmill.verdict import Verdict
 
 Status = Literal["ok", "excluded", "quarantined"]
+State = Literal["pass", "warn", "fail", "excluded", "quarantined"]
+"""What a page marks an image or a well with: its verdict, or why it was left out."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,13 @@ class FieldRow:
     qc: Mapping[str, float] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     verdict: Verdict = "pass"
+
+    @property
+    def state(self) -> State:
+        """Its mark; faults without a verdict are a warning."""
+        if self.status != "ok":
+            return self.status
+        return "warn" if self.flags and self.verdict == "pass" else self.verdict
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,8 @@ class Thumbnail:
     """Small version of one image and its objects.
 
     `pixels` is (c, y, x) in the image's dtype; `labels` is set → (y, x) int32, 0 = background, in
-    the same sampling; `pixel_size_um` is the width of a thumbnail pixel, None where unknown.
+    the same sampling; `pixel_size_um` is the width of a thumbnail pixel, None where unknown;
+    `note` says how a volume was made a picture.
     """
 
     image: str
@@ -76,6 +86,26 @@ class Thumbnail:
     labels: Mapping[str, NDArray[np.int32]]
     channels: tuple[str, ...]
     pixel_size_um: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How a feature is spread over objects: `counts` in equal bins from `low` to `high`.
+
+    `below` and `above` count what lies outside; `objects` is how many values there are in all.
+    """
+
+    low: float
+    high: float
+    counts: tuple[int, ...]
+    below: int = 0
+    above: int = 0
+
+    @property
+    def objects(self) -> int:
+        """Values in all."""
+        return sum(self.counts) + self.below + self.above
 
 
 @dataclass(frozen=True)
@@ -112,5 +142,9 @@ class ReportData:
     citation: str = ""
     approval: Mapping[str, str] = field(default_factory=dict)
     """Who let the run go on, when, why; empty where nobody was asked."""
-    worst_first: bool = False
-    """Whether pictures come by verdict, those that fail first; else by plate."""
+    verdict: Verdict | None = None
+    """Of the plate as a whole, with `reasons`; None where it was not judged."""
+    reasons: tuple[str, ...] = ()
+    histograms: Mapping[str, Histogram] = field(default_factory=dict)
+    """Feature → its spread over objects, of which `sampled` tells how they were picked."""
+    sampled: str = ""

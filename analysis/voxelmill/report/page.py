@@ -1,56 +1,46 @@
-"""Put the page together: templates, style, script and the policy that allows only these.
+"""Put the page together.
 
 In: :class:`ReportData`. Out: HTML text.
 """
 
-from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
-from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
-from voxelmill.report.gallery import Gallery, css, gallery
-from voxelmill.report.heatmap import PlateMap, number, plate_map, viridis
+from voxelmill.report.flats import flats
+from voxelmill.report.gallery import BUDGET_BYTES, Gallery, css, gallery
+from voxelmill.report.heatmap import PlateMap, plate_map, viridis
 from voxelmill.report.layout import (
     Measure,
     Well,
+    groupings,
     measures,
     most_measures,
     object_sets,
+    only_objects,
     plate_order,
     wells_of,
 )
 from voxelmill.report.model import FieldRow, ReportData, Thumbnail
 from voxelmill.report.overlay import SET_COLOURS
 from voxelmill.report.payload import payload
-from voxelmill.verdict import ORDER
+from voxelmill.report.ranking import ranked, typical
+from voxelmill.report.summary import TITLES, summary
+from voxelmill.report.web import fill, harmless
 
-SCRIPTS = ("common.js", "plate.js", "fields.js", "gallery.js")
-MANY_MEASURES = 30
+SCRIPTS = ("common.js", "tables.js", "plate.js", "spread.js", "fields.js", "gallery.js")
+MANY_MEASURES = 12
 """More than so many measures get a search box."""
 FOCUS = ("sharpness", "focus", "powerloglogslope")
 """Parts of the names of QC columns that tell how sharp an image is."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How many images there are, and of these fine, flagged and quarantined."""
-
-    images: int
-    ok: int
-    flagged: int
-    quarantined: int
-
-    @property
-    def level(self) -> str:
-        """``fail``, ``warn`` or ``pass``."""
-        return "fail" if self.quarantined else "warn" if self.flagged else "pass"
+MOST_BYTES = 14_700_000
+"""Of a page, if only its pictures can be fewer."""
+CARD_BYTES = 1_700
+"""Of a card besides its picture and outlines."""
+LEAST_BYTES = 1_000_000
+"""For pictures, however long the rest is."""
 
 
 def render(data: ReportData) -> str:
@@ -68,26 +58,18 @@ def render(data: ReportData) -> str:
     """
     fields = plate_order(data)
     wells = wells_of(data, fields)
-    offered = measures(data, wells, fields) if data.rows and data.columns else ()
+    offered = measures(data, wells, fields) if wells else only_objects(data)
     shown = offered[: most_measures(wells)]
-    style = asset("style.css")
-    script = "".join(asset(name) for name in SCRIPTS)
-    environment = Environment(
-        loader=PackageLoader("voxelmill.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = number
-    return environment.get_template("page.html.j2").render(
-        policy=policy(style, script),
-        style=_own(style),
-        script=_own(script),
-        payload=_own(payload(data, fields, wells, shown)),
-        measures_left_out=len(offered) - len(shown),
-        **_content(data, fields, wells, shown),
-    )
+    groups = groupings(data, wells)
+    numbers = payload(data, fields, wells, shown, groups)
+    content = _content(data, fields, wells, shown) | {
+        "groupings": groups,
+        "measures_left_out": len(offered) - len(shown),
+    }
+    bare = fill("page.html.j2", SCRIPTS, numbers, content | _pictures(data, fields, wells, 0))
+    room = MOST_BYTES - len(bare.encode()) - CARD_BYTES * len(data.thumbnails)
+    budget = max(LEAST_BYTES, min(BUDGET_BYTES, room))
+    return fill("page.html.j2", SCRIPTS, numbers, content | _pictures(data, fields, wells, budget))
 
 
 def _content(
@@ -98,23 +80,23 @@ def _content(
 ) -> dict[str, Any]:
     sets = object_sets(data)
     colours = [css(SET_COLOURS[i % len(SET_COLOURS)]) for i in range(len(sets))]
-    pictures = gallery(_in_order(data.thumbnails, fields), {f.image for f in fields if f.flags})
     return {
         "data": data,
         "fields": fields,
-        "verdict": verdict_of(fields),
+        "wells": wells,
+        "summary": summary(data),
+        "titles": TITLES,
         "totals": {s: sum(f.counts.get(s, 0) for f in fields) for s in sets},
         "sets": dict(zip(sets, colours, strict=True)),
-        "maps": _maps(data, fields, wells, shown),
+        "maps": _maps(data, fields, wells, shown) if data.rows and data.columns else [],
         "groups": _groups(shown),
+        "first": next((i for i, m in enumerate(shown) if m.name in data.histograms), 0),
         "search": len(shown) > MANY_MEASURES,
         "ramp": viridis()[::16] + viridis()[-1:],
-        "unplaced": [w.name for w in wells if w.place is None] if shown else [],
-        "gallery": pictures,
-        "cards": sorted(_cards(pictures, fields, wells), key=worst)
-        if data.worst_first
-        else _cards(pictures, fields, wells),
-        "quarantined": [(i, f) for i, f in enumerate(fields) if f.status == "quarantined"],
+        "unplaced": [w.name for w in wells if w.place is None] if data.rows else [],
+        "noted": [w for w in wells if w.notes or w.excluded],
+        "flats": flats(data.flatfields),
+        "left": [f for f in fields if f.status != "ok"],
         "has_qc": any(f.qc for f in fields),
         "parameters": to_yaml(data.parameters),
         "fitted": to_yaml(data.fitted) if data.fitted else "",
@@ -122,32 +104,13 @@ def _content(
     }
 
 
-def asset(name: str) -> str:
-    """Text of a file of the page's own style or script."""
-    return files("voxelmill.report").joinpath("static", name).read_text(encoding="utf-8")
-
-
-def _own(text: str) -> Markup:
-    """Mark the package's own text, or text made inert by ``safe_json``, as not to be escaped."""
-    return Markup(text)  # noqa: S704
-
-
-def policy(style: str, script: str) -> str:
-    """Content security policy that admits exactly this style and this script."""
-    style_hash, script_hash = (
-        b64encode(sha256(text.encode()).digest()).decode("ascii") for text in (style, script)
-    )
-    return (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{style_hash}'; "
-        f"script-src 'sha256-{script_hash}'; base-uri 'none'; form-action 'none'"
-    )
-
-
-def verdict_of(fields: tuple[FieldRow, ...]) -> Verdict:
-    """Count the images by verdict."""
-    bad = sum(f.status == "quarantined" for f in fields)
-    flagged = sum(bool(f.flags) for f in fields if f.status == "ok")
-    return Verdict(len(fields), len(fields) - bad - flagged, flagged, bad)
+def _pictures(
+    data: ReportData, fields: tuple[FieldRow, ...], wells: tuple[Well, ...], budget: int
+) -> dict[str, Any]:
+    rank = ranked(fields)
+    thumbs = _in_order(data.thumbnails, fields) if budget else ()
+    pictures = gallery(thumbs, rank, budget)
+    return {"gallery": pictures, "cards": _cards(pictures, fields, wells, rank)}
 
 
 def _maps(
@@ -179,26 +142,26 @@ def _in_order(thumbs: tuple[Thumbnail, ...], fields: tuple[FieldRow, ...]) -> tu
 
 
 def _cards(
-    pictures: Gallery, fields: tuple[FieldRow, ...], wells: tuple[Well, ...]
+    pictures: Gallery,
+    fields: tuple[FieldRow, ...],
+    wells: tuple[Well, ...],
+    rank: Mapping[str, int],
 ) -> list[dict[str, Any]]:
-    """Cards in plate order, each with its field and its well's index."""
+    """Cards by rank, each with its field and the indices of its field and well."""
     order = {f.image: i for i, f in enumerate(fields)}
     index = {w.name: i for i, w in enumerate(wells)}
-    cards = sorted(pictures.cards, key=lambda c: order.get(c.thumb.image, len(fields)))
+    usual = typical(fields)
     return [
         {
             "card": c,
             "well": index.get(c.thumb.well, -1),
             "index": order.get(c.thumb.image, -1),
+            "rank": rank.get(c.thumb.image, len(fields)),
+            "typical": c.thumb.image in usual,
             "field": fields[order[c.thumb.image]] if c.thumb.image in order else None,
         }
-        for c in cards
+        for c in pictures.cards
     ]
-
-
-def worst(card: Mapping[str, Any]) -> int:
-    """Sort key of cards by verdict."""
-    return -ORDER.index(card["field"].verdict) if card["field"] else 0
 
 
 def to_yaml(value: Mapping[str, object]) -> str:
@@ -217,9 +180,3 @@ def _plain(value: object) -> object:
             for v in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)
         ]
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def harmless(address: str) -> bool:
-    """Whether a link is relative or http(s): never script or data."""
-    head = address.split("/", 1)[0].split("?", 1)[0].split("#", 1)[0]
-    return ":" not in head or address.startswith(("http://", "https://"))

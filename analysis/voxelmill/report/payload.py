@@ -9,11 +9,27 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from voxelmill.natural import natural
 from voxelmill.report.heatmap import verdict_words, viridis
-from voxelmill.report.layout import QUALITY, Measure, Well, channels_of, object_sets
-from voxelmill.report.model import FieldRow, ReportData
+from voxelmill.report.layout import (
+    QUALITY,
+    Grouping,
+    Measure,
+    Well,
+    channels_of,
+    object_sets,
+)
+from voxelmill.report.model import FieldRow, Histogram, ReportData, State
 
 Number = float | int | None
+STATES: dict[State, str] = {
+    "pass": "p",
+    "warn": "w",
+    "fail": "f",
+    "excluded": "x",
+    "quarantined": "q",
+}
+"""One letter an image keeps the page small."""
 
 
 def safe_json(value: object) -> str:
@@ -27,6 +43,7 @@ def payload(
     fields: tuple[FieldRow, ...],
     wells: tuple[Well, ...],
     shown: tuple[Measure, ...],
+    groups: tuple[Grouping, ...] = (),
 ) -> str:
     """Everything that menus, table and plots show."""
     sets = object_sets(data)
@@ -34,23 +51,56 @@ def payload(
     return safe_json(
         {
             "viridis": "".join(c[1:] for c in viridis()),
-            "wells": [
-                {"name": w.name, "fields": w.fields, "verdict": verdict_words(w, fields)}
-                for w in wells
-            ],
+            "wells": [_well(w, fields) for w in wells],
             "measures": [{"unit": m.unit, "values": numbers(m.values)} for m in shown],
+            "groupings": [_grouping(g) for g in groups],
+            "objects": {
+                str(i): _histogram(data.histograms[m.name])
+                for i, m in enumerate(shown)
+                if m.name in data.histograms
+            },
             "sets": sets,
             "fields": {
                 "well": [index.get(f.well, -1) for f in fields],
                 "site": [f.site for f in fields],
                 "image": [f.image for f in fields],
-                "reason": [f.reason if f.status == "quarantined" else None for f in fields],
-                "flags": [f.flags for f in fields],
+                "state": "".join(STATES[f.state] for f in fields),
+                "reason": {i: f.reason for i, f in enumerate(fields) if f.status != "ok"},
+                "flags": {i: f.flags for i, f in enumerate(fields) if f.flags},
                 "counts": [[f.counts.get(s) for f in fields] for s in sets],
             },
             "metrics": metrics(data, fields),
         }
     )
+
+
+def _well(well: Well, fields: tuple[FieldRow, ...]) -> dict[str, object]:
+    notes = [*well.notes, *([f"Excluded: {well.excluded}"] if well.excluded else [])]
+    return {
+        "name": well.name,
+        "fields": well.fields,
+        "verdict": verdict_words(well, fields),
+        "state": well.state(fields),
+        "notes": notes,
+    }
+
+
+def _grouping(found: Grouping) -> dict[str, object]:
+    """Names of the groups in natural order, and the group of each well."""
+    names = sorted({*found.values}, key=natural)
+    return {
+        "name": found.name,
+        "groups": [n or "(none)" for n in names],
+        "of": [names.index(v) for v in found.values],
+    }
+
+
+def _histogram(found: Histogram) -> dict[str, object]:
+    return {
+        "range": numbers((found.low, found.high)),
+        "counts": found.counts,
+        "outside": (found.below, found.above),
+    }
 
 
 def metrics(data: ReportData, fields: tuple[FieldRow, ...]) -> list[dict[str, object]]:

@@ -9,6 +9,7 @@ from voxelmill.joblog import logged
 
 app = typer.Typer()
 
+USER = "For people"
 STEP = "Steps (called by the workflow)"
 Files = Annotated[list[Path], typer.Argument(help="Batch files of one dataset.")]
 Batch = Annotated[Path, typer.Argument(help="results/<dataset>/batches/<batch>.json")]
@@ -127,3 +128,19 @@ def check_command(
     from voxelmill.steps.check import check
 
     typer.echo(check(aggregated, record, max_quarantined))
+
+
+@app.command("index", rich_help_panel=USER, epilog="Example: voxelmill index results")
+def index_command(
+    results: Annotated[Path, typer.Argument(help="Folder of the results.")],
+    site: Annotated[
+        str | None, typer.Option(help="Where it ran, for what it cost: name or partition file.")
+    ] = None,
+) -> None:
+    """Write one page over all datasets: verdicts, counts, run time, cost, links to the reports.
+
+    `voxelmill run` does so at its end.
+    """
+    from voxelmill.steps.index import index
+
+    typer.echo(index(results, site))

@@ -89,6 +89,13 @@ def forget(config: Config, path: Path) -> None:
         _objects(config).delete(path.relative_to(config.folder).as_posix())
 
 
+def publish(config: Config, path: Path) -> None:
+    """Put a file of the results on the store, if they go to one."""
+    if config.store:
+        key = path.relative_to(config.folder).as_posix()
+        _objects(config).put(key, path.read_bytes())
+
+
 def _objects(config: Config) -> S3Objects:
     found = objects_at(config.store)
     if not isinstance(found, S3Objects):

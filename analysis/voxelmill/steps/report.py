@@ -1,23 +1,28 @@
 """Step *report*: tables, thumbnails and parameters of one dataset → ``report.html``."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from voxelmill.batch import Item
+from voxelmill.citation import citation
 from voxelmill.config import Settings
 from voxelmill.ledger import write_json
 from voxelmill.overframe import prefix
 from voxelmill.qc import Metric
 from voxelmill.report import render
-from voxelmill.report.model import FieldRow, ReportData, Thumbnail
-from voxelmill.sizes import THUMBNAILS
+from voxelmill.report.model import FieldRow, Histogram, ReportData, Thumbnail
+from voxelmill.report.ranking import ranked
+from voxelmill.report.summary import summary
+from voxelmill.sizes import THUMBNAILS, edge_for
 from voxelmill.steps.flatfields import flatfields
 from voxelmill.steps.gate import told
 from voxelmill.steps.gather import Gathered, channels_of, gather, read_record
 from voxelmill.steps.labelplace import check_labels
+from voxelmill.steps.plateverdict import findings, plate_verdict
+from voxelmill.steps.spread import every, spread
 from voxelmill.steps.thumbnails import choose, thumbnail
 from voxelmill.store.remote import side_by_side
 from voxelmill.storeoptions import is_url
@@ -38,7 +43,7 @@ def report(batch_files: Sequence[Path], out: Path, settings: Settings, command: 
     """
     found = gather(batch_files)
     data = _data(found, settings, command)
-    html = render(data)
+    html, verdict = render(data), summary(data)
     part = found.layout.report.with_suffix(".part")
     part.write_text(html, encoding="utf-8")
     part.replace(found.layout.report)
@@ -51,6 +56,8 @@ def report(batch_files: Sequence[Path], out: Path, settings: Settings, command: 
             "images": len(found.items),
             "quarantined": dict(found.quarantined),
             "thumbnails": len(data.thumbnails),
+            "verdict": verdict.level,
+            "states": dict(verdict.counts),
         },
     )
 
@@ -58,7 +65,7 @@ def report(batch_files: Sequence[Path], out: Path, settings: Settings, command: 
 def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
     images = read_table(found.layout.images)
     names = [c for metric in settings.qc.of(Metric) for c in metric.columns()]
-    shown = choose(found.items, {*found.quarantined, *found.excluded}, THUMBNAILS)
+    fields = tuple(_field(row, settings) for row in rows(images))
     segmented = {
         image: entry
         for batch in found.batches
@@ -66,34 +73,68 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
             "images"
         ].items()
     }
-    if found.layout.store:
-        check_labels(found.layout.labels_address, {i.path: segmented[i.path] for i in shown})
+    aggregated = read_record(found.layout.record("aggregate"))
+    channels = channels_of(images, names)
+    histograms, sampled = _spread(found, settings, fields)
     return ReportData(
         dataset=found.dataset,
         plate=next((i.plate for i in found.items if i.plate), ""),
         rows=tuple(sorted({i.row for i in found.items if i.row}, key=_natural)),
         columns=tuple(sorted({i.column for i in found.items if i.column}, key=_natural)),
-        fields=tuple(_field(row, settings) for row in rows(images)),
+        fields=fields,
         wells=read_table(found.layout.wells),
-        thumbnails=tuple(_thumbnails(found, shown, settings)),
+        thumbnails=tuple(_thumbnails(found, settings, fields, segmented, len(channels))),
         parameters=settings.part("report"),
         fitted=_fitted(segmented, settings),
         versions={name: version(name) for name in VERSIONS},
         warnings=_seams(segmented),
         units=units(found.layout.wells),
-        channels=tuple(channels_of(images, names)),
+        channels=tuple(channels),
         command=command,
+        findings=findings(aggregated),
+        citation=citation(),
+        histograms=histograms,
+        sampled=sampled,
+        verdict=plate_verdict(aggregated)[0],
+        reasons=plate_verdict(aggregated)[1],
         approval=told(found.layout, settings),
         flatfields=flatfields(found.layout, on=settings.illumination is not None),
     )
 
 
-def _thumbnails(found: Gathered, shown: Sequence[Item], settings: Settings) -> list[Thumbnail]:
+def _spread(
+    found: Gathered, settings: Settings, fields: Sequence[FieldRow]
+) -> tuple[dict[str, Histogram], str]:
+    """Histograms of all features, and how the objects were picked."""
+    histograms: dict[str, Histogram] = {}
+    said = []
+    for name in settings.objects:
+        step = every(sum(f.counts.get(name, 0) for f in fields))
+        files = [found.layout.objects(name, b.name) for b in found.batches]
+        histograms |= spread(files, step)
+        said += [f"one of {step} {name} of each image"] if step > 1 else []
+    return histograms, f"Histograms of objects are of a sample: {', '.join(said)}." if said else ""
+
+
+def _thumbnails(
+    found: Gathered,
+    settings: Settings,
+    fields: Sequence[FieldRow],
+    segmented: Mapping[str, Any],
+    channels: int,
+) -> list[Thumbnail]:
+    """Thumbnails of the worst and the typical images; what was excluded is not read."""
+    lost = {*found.quarantined, *found.excluded}
+    shown = choose(found.items, lost, THUMBNAILS, ranked(fields))
+    if found.layout.store:
+        check_labels(found.layout.labels_address, {i.path: segmented[i.path] for i in shown})
     batch_of = {item.path: batch for batch in found.batches for item in batch.items}
+    edge = edge_for(len(shown), channels, len(settings.objects))
 
     def read(item: Item) -> Thumbnail:
         batch = batch_of[item.path]
-        return thumbnail(batch, item, found.layout.labels_of(batch.name), list(settings.objects))
+        labels = found.layout.labels_of(batch.name)
+        return thumbnail(batch, item, labels, list(settings.objects), edge)
 
     afar = found.layout.store or any(is_url(batch.url) for batch in found.batches)
     return side_by_side(read, shown, AT_ONCE if afar else 1)
@@ -114,6 +155,7 @@ def _field(row: dict[str, Any], settings: Settings) -> FieldRow:
         site=row["Metadata_Site"],
         status="ok" if status == "flagged" else status,
         reason=row["Metadata_Excluded"] or row["Metadata_Reason"],
+        verdict=row["Metadata_Verdict"],
         counts={n: int(c) for n, c in counts.items() if not math.isnan(c)},
         qc={c: v for c, v in row.items() if not c.startswith("Metadata_")},
         flags=tuple(f for f in row["Metadata_Flags"].split("; ") if f),

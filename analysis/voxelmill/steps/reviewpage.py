@@ -14,7 +14,8 @@ from voxelmill.config import Settings
 from voxelmill.layout import REVIEW
 from voxelmill.natural import shorter_first
 from voxelmill.report.model import FieldRow, ReportData, Thumbnail
-from voxelmill.sizes import THUMBNAILS
+from voxelmill.report.ranking import ranked
+from voxelmill.sizes import THUMBNAILS, edge_for
 from voxelmill.steps.judged import Judged
 from voxelmill.steps.report import AT_ONCE, VERSIONS
 from voxelmill.steps.thumbnails import choose, thumbnail
@@ -35,20 +36,19 @@ def qc_page(found: Judged, images: Images, settings: Settings) -> ReportData:
         An image cannot be read.
     """
     items, dataset = found.items, found.batches[0].dataset
-    shown = _worst_first(items, images)
+    fields = tuple(_fields(found, images))
     return ReportData(
         dataset=dataset,
         plate=next((i.plate for i in items if i.plate), ""),
         rows=tuple(sorted({i.row for i in items if i.row}, key=shorter_first)),
         columns=tuple(sorted({i.column for i in items if i.column}, key=shorter_first)),
-        fields=tuple(_fields(found, images)),
-        thumbnails=tuple(_thumbnails(found, shown)),
+        fields=fields,
+        thumbnails=tuple(_thumbnails(found, images, fields)),
         parameters=settings.part(REVIEW),
         versions={name: version(name) for name in VERSIONS},
         warnings=(_next(dataset, images, settings),),
         units=units(found.layout.qc(found.batches[0].name)),
         channels=found.channels,
-        worst_first=True,
     )
 
 
@@ -71,25 +71,16 @@ def _fields(found: Judged, images: Images) -> list[FieldRow]:
     return made
 
 
-def _worst_first(items: Sequence[Item], images: Images) -> list[Item]:
-    """Images to show: those that fail, those that are flagged, then some of every well."""
+def _thumbnails(found: Judged, images: Images, fields: Sequence[FieldRow]) -> list[Thumbnail]:
+    """Thumbnails of the worst and the typical images of every well."""
     lost = {path for path, image in images.items() if image["quarantined"]}
-    bad = [
-        item
-        for verdict in ("fail", "warn")
-        for item in items
-        if images[item.path]["verdict"] == verdict and item.path not in lost
-    ][:THUMBNAILS]
-    taken = lost | {item.path for item in bad}
-    return [*bad, *choose(items, taken, THUMBNAILS - len(bad))]
-
-
-def _thumbnails(found: Judged, shown: Sequence[Item]) -> list[Thumbnail]:
+    shown = choose(found.items, lost, THUMBNAILS, ranked(fields))
+    edge = edge_for(len(shown), len(found.channels), 0)
     batch_of = {item.path: batch for batch in found.batches for item in batch.items}
     afar = any(is_url(batch.url) for batch in found.batches)
 
     def read(item: Item) -> Thumbnail:
-        return thumbnail(batch_of[item.path], item, "", ())
+        return thumbnail(batch_of[item.path], item, "", (), edge)
 
     return side_by_side(read, shown, AT_ONCE if afar else 1)
 

@@ -17,9 +17,10 @@ from voxelmill.steps.child import KILLED
 from voxelmill.steps.cluster import cluster_of
 from voxelmill.steps.gather import read_record
 from voxelmill.steps.hold import hold
+from voxelmill.steps.index import index
 from voxelmill.steps.jobsurvey import survey
 from voxelmill.steps.launch import Snakemake, find_profile, launcher
-from voxelmill.steps.mirror import forget
+from voxelmill.steps.mirror import forget, publish
 from voxelmill.steps.plan import refuse, refuse_at
 from voxelmill.steps.prepare import Prepared, prepare
 from voxelmill.steps.retry import fitting, nothing, targets
@@ -93,8 +94,17 @@ def run(
         clear = cluster.cancel_leftovers if cluster else None
         with hold(results, lambda: _go_on(snakemake), clear) as lock:
             code = _run(config, config_path, snakemake, extra, check, again)
+            _index(config)
             lock.keep = code > KILLED
             return code
+
+
+def _index(config: Config) -> None:
+    """Write the page over all datasets, also of a run that has failed."""
+    page = index(config.folder, config.site)
+    publish(config, page)
+    where = f"{config.store}/{page.name}" if config.store else page
+    sys.stdout.write(f"index: {where}\n")
 
 
 def _go_on(snakemake: Snakemake) -> None:

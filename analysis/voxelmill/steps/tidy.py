@@ -1,6 +1,7 @@
 """After *aggregate*: logs of batches that had nothing to say go, to keep files few.
 
-In: a dataset whose batches are all done. Out: nothing; a log with a note or an error stays.
+In: a dataset whose batches are all done. Out: ``logs/times.json``, when each job ran and what it
+used; a log with a note or an error stays.
 """
 
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from voxelmill.joblog import read_log
 from voxelmill.layout import BATCH_STEPS, Layout
+from voxelmill.steps.effort import keep_times
 
 SHORT = 512
 """Bytes that the marks of a job take at most."""
@@ -17,6 +19,7 @@ SHORT = 512
 
 def tidy(layout: Layout) -> None:
     """Remove the logs of a dataset's batches that hold no more than marks of a good end."""
+    keep_times(layout)
     for step in BATCH_STEPS:
         for path in _short(layout.log(step, "x").parent):
             log = read_log(path)

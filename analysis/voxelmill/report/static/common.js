@@ -37,14 +37,29 @@ function span(values, percent) {
   return [at(percent / 100), at(1 - percent / 100)];
 }
 
-function statusOf(index) {
-  if (report.fields.reason[index] !== null) return "quarantined";
-  return report.fields.flags[index].length ? "flagged" : "ok";
+const STATES = { p: "pass", w: "warn", f: "fail", x: "excluded", q: "quarantined" };
+const STATE_WORDS = { pass: "passed", warn: "warning", fail: "failed", excluded: "excluded", quarantined: "quarantined" };
+
+function stateOf(index) {
+  return STATES[report.fields.state[index]];
 }
 
-function markOf(status) {
-  const source = find(`.tiles .mark.${status}`);
-  return source.cloneNode(true);
+function flagsOf(index) {
+  return report.fields.flags[index] ?? [];
+}
+
+function reasonOf(index) {
+  return report.fields.reason[index];
+}
+
+function markOf(state) {
+  return find("#marks").content.querySelector(`.${state}`).cloneNode(true);
+}
+
+function stateMark(state) {
+  const shown = element("span", "", { class: "state" });
+  shown.append(markOf(state), STATE_WORDS[state]);
+  return shown;
 }
 
 const tip = document.getElementById("tip");
@@ -68,4 +83,48 @@ function fieldTitle(index) {
   if (!well) return report.fields.image[index];
   const site = report.fields.site[index];
   return site ? `${well.name} site ${site}` : well.name;
+}
+
+function median(values) {
+  return quantile(values.filter(known).sort((a, b) => a - b), 0.5);
+}
+
+function quantile(sorted, share) {
+  if (!sorted.length) return null;
+  const at = share * (sorted.length - 1);
+  const low = Math.floor(at);
+  return sorted[low] + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]);
+}
+
+// Groups that wells belong to, in words: "Compound: taxol".
+function treatments(index) {
+  return report.groupings.map((grouping) => [grouping.name, grouping.groups[grouping.of[index]]]);
+}
+
+// What a menu of measures offers is what the search box beside it leaves.
+function findMeasures(root, words, paint) {
+  const wanted = words.toLowerCase().split(/\s+/);
+  const select = find("[data-measure]", root);
+  let fitting = 0;
+  for (const group of all("optgroup", select)) {
+    let any = 0;
+    for (const option of all("option", group)) {
+      const name = `${group.label} ${option.textContent}`.toLowerCase();
+      option.hidden = option.disabled = !wanted.every((word) => name.includes(word));
+      any += option.hidden ? 0 : 1;
+    }
+    group.hidden = !any;
+    fitting += any;
+  }
+  find("[data-found]", root).textContent = words.trim() ? `${fitting} fit` : "";
+  const first = all("option", select).find((option) => !option.disabled);
+  if (first && select.selectedOptions[0]?.disabled) {
+    select.value = first.value;
+    paint();
+  }
+}
+
+function watchMeasures(root, paint) {
+  find("[data-measure]", root).addEventListener("change", paint);
+  find("[data-find]", root)?.addEventListener("input", (event) => findMeasures(root, event.target.value, paint));
 }

@@ -1,16 +1,6 @@
 // Quality: strip plots of one metric for every channel, and the sortable table of all images.
-const PAGE = 100;
 const STRIP = { width: 1200, height: 150, left: 62, right: 12, top: 12, bottom: 24 };
-const view = { sort: "Verdict", falling: false, rows: PAGE };
-
-function niceTicks(low, high) {
-  const rough = (high - low) / 4 || 1;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= rough);
-  const ticks = [];
-  for (let at = Math.ceil(low / step) * step; at <= high + step * 1e-9; at += step) ticks.push(Number(at.toPrecision(12)));
-  return ticks;
-}
+const SEVERITY = { quarantined: 0, fail: 1, excluded: 2, warn: 3, pass: 4 };
 
 function stripX(count) {
   const { width, left, right } = STRIP;
@@ -25,8 +15,7 @@ function stripX(count) {
 }
 
 function isBad(index, channel) {
-  const flags = report.fields.flags[index];
-  return flags.some((flag) => !channel || !flag.includes(": ") || flag.startsWith(`${channel}: `));
+  return flagsOf(index).some((flag) => !channel || !flag.includes(": ") || flag.startsWith(`${channel}: `));
 }
 
 function drawAxes(svg, low, high, y, room) {
@@ -85,7 +74,7 @@ function watchStrip(svg, series, at, y) {
     if (best < 0) { hideTip(); return; }
     ring.setAttribute("cx", at[best]);
     ring.setAttribute("cy", y(series.values[best]));
-    showTip(`${fieldTitle(best)}: ${numberText(series.values[best])}\n${report.fields.flags[best].join("\n")}`, event.clientX, event.clientY);
+    showTip(`${fieldTitle(best)}: ${numberText(series.values[best])}\n${flagsOf(best).join("\n")}`, event.clientX, event.clientY);
   });
   svg.addEventListener("mouseleave", () => { hideTip(); ring.setAttribute("visibility", "hidden"); });
 }
@@ -109,14 +98,13 @@ function drawStrips() {
 function columnsShown() {
   const { fields, wells } = report;
   const plate = wells.length > 0;
-  const order = { quarantined: 0, flagged: 1, ok: 2 };
   const columns = plate ? [
     { name: "Well", head: true, text: (i) => wells[fields.well[i]]?.name ?? "", key: (i) => fields.well[i] },
     { name: "Site", text: (i) => fields.site[i] },
   ] : [{ name: "Image", head: true, text: (i) => fields.image[i] }];
   columns.push(
-    { name: "Verdict", status: true, text: statusOf, key: (i) => order[statusOf(i)] },
-    { name: "Why", style: "why", text: (i) => fields.reason[i] ?? fields.flags[i].join("; ") },
+    { name: "Verdict", node: (i) => stateMark(stateOf(i)), key: (i) => SEVERITY[stateOf(i)] },
+    { name: "Why", style: "why", text: (i) => reasonOf(i) ?? flagsOf(i).join("; ") },
   );
   report.sets.forEach((set, s) => columns.push({ name: set, number: true, key: (i) => fields.counts[s][i] }));
   const metric = report.metrics[find("#metric")?.value ?? -1];
@@ -128,86 +116,41 @@ function columnsShown() {
   return columns;
 }
 
-function compare(column) {
-  const key = column.key ?? column.text;
-  return (a, b) => {
-    const [u, v] = [key(a), key(b)];
-    if (!known(u) || !known(v)) return known(u) ? -1 : known(v) ? 1 : 0;
-    const order = typeof u === "string" ? u.localeCompare(v, "en", { numeric: true }) : u - v;
-    return view.falling ? -order : order;
-  };
+function fieldText(i) {
+  const words = [report.wells[report.fields.well[i]]?.name, report.fields.image[i], reasonOf(i), ...flagsOf(i), STATE_WORDS[stateOf(i)], stateOf(i)];
+  return words.filter(known).join(" ").toLowerCase();
 }
 
-function rowsShown(columns) {
-  const words = find("#field-find").value.toLowerCase().split(/\s+/);
-  const onlyBad = find("#only-bad").checked;
-  const { fields, wells } = report;
-  const rows = [...fields.image.keys()].filter((i) => {
-    if (onlyBad && statusOf(i) === "ok") return false;
-    const text = `${wells[fields.well[i]]?.name ?? ""} ${fields.image[i]} ${fields.reason[i] ?? ""} ${fields.flags[i].join(" ")} ${statusOf(i)}`.toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
-  const column = columns.find((c) => c.name === view.sort);
-  return column ? rows.sort(compare(column)) : rows;
-}
-
-function cellOf(column, i) {
-  if (column.number) {
-    const value = column.key(i);
-    return element("td", known(value) ? numberText(value) : "–", { class: "n" });
-  }
-  const cell = element(column.head ? "th" : "td", "", column.head ? { scope: "row" } : {});
-  cell.className = column.style ?? "";
-  if (!column.status) { cell.textContent = column.text(i); return cell; }
-  const state = element("span", "", { class: "state" });
-  const status = column.text(i);
-  state.append(markOf(status), status === "ok" ? "passed" : status);
-  cell.append(state);
-  return cell;
-}
-
-function headOf(column) {
-  const order = column.name !== view.sort ? "none" : view.falling ? "descending" : "ascending";
-  const head = element("th", "", { scope: "col", "aria-sort": order, class: column.number ? "n" : "" });
-  const button = element("button", column.name, { type: "button" });
-  button.addEventListener("click", () => {
-    view.falling = view.sort === column.name && !view.falling;
-    view.sort = column.name;
-    drawTable();
-    all("#fields thead button").find((other) => other.textContent === column.name).focus();
-  });
-  head.append(button);
-  return head;
-}
-
-function drawTable() {
-  const columns = columnsShown();
-  const rows = rowsShown(columns);
-  const top = element("tr");
-  top.append(...columns.map(headOf));
-  find("#fields thead").replaceChildren(top);
-  find("#fields tbody").replaceChildren(...rows.slice(0, view.rows).map((i) => {
-    const row = element("tr");
-    row.append(...columns.map((column) => cellOf(column, i)));
-    return row;
-  }));
-  const shown = Math.min(view.rows, rows.length);
-  find("#field-count").textContent = `${shown} of ${report.fields.image.length} images shown`;
-  find("#field-more").hidden = shown === rows.length;
-}
+const fieldTable = sortable(find("#fields"), {
+  sort: "Verdict",
+  count: () => report.fields.image.length,
+  columns: columnsShown,
+  keep: (i) => {
+    if (find("#only-bad").checked && stateOf(i) === "pass") return false;
+    const text = fieldText(i);
+    return find("#field-find").value.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+  },
+  said: (shown, fitting, whole) => {
+    find("#field-count").textContent = `${shown} of ${whole} images shown`;
+    find("#field-more").hidden = shown === fitting;
+  },
+});
 
 function setUpFields() {
   if (!find("#quality")) return;
   const metric = find("#metric");
   if (metric) {
     report.metrics.forEach((m, i) => metric.append(element("option", m.label, { value: i })));
-    metric.addEventListener("change", () => { drawStrips(); drawTable(); });
+    metric.addEventListener("change", () => { drawStrips(); fieldTable.draw(); });
   }
-  const again = () => { view.rows = PAGE; drawTable(); };
-  find("#field-find").addEventListener("input", again);
-  find("#only-bad").addEventListener("change", again);
-  find("#field-more").addEventListener("click", () => { view.rows += 5 * PAGE; drawTable(); });
+  find("#field-find").addEventListener("input", fieldTable.again);
+  find("#only-bad").addEventListener("change", fieldTable.again);
+  find("#field-more").addEventListener("click", fieldTable.more);
   drawStrips();
-  drawTable();
-  window.addEventListener("resize", () => { if (find("#strips")?.clientWidth !== STRIP.width) drawStrips(); });
+  fieldTable.draw();
+  window.addEventListener("resize", () => { if (find("#strips") && find("#strips").clientWidth !== STRIP.width) drawStrips(); });
+  // All rows are printed, whatever is shown, and what is folded up above.
+  const folded = all("header details:not([open])");
+  window.addEventListener("beforeprint", () => { fieldTable.whole(); for (const part of folded) part.open = true; });
+  window.addEventListener("afterprint", () => { fieldTable.again(); for (const part of folded) part.open = false; });
 }

@@ -14,27 +14,48 @@ function filterCards() {
 }
 
 function wellNotes(well) {
-  const notes = well.fields.flatMap((i) => {
-    const reason = report.fields.reason[i];
-    if (reason !== null) return [`${fieldTitle(i)} is quarantined: ${reason}`];
-    return report.fields.flags[i].map((flag) => `${fieldTitle(i)} is flagged: ${flag}`);
-  });
+  const notes = [...well.notes];
   if (!shownCards().length) notes.push("No thumbnail of this well is in this file.");
   return notes.map((note) => element("li", note));
 }
 
 function wellFacts(index) {
-  const facts = [];
-  for (const map of all("[data-measure]")) {
+  const facts = [["Verdict", report.wells[index].verdict], ...treatments(index)];
+  for (const map of all("[data-map] [data-measure]")) {
     const measure = report.measures[map.value];
-    if (!measure) continue;
-    const fact = element("div");
-    fact.append(element("dt", map.selectedOptions[0].textContent), element("dd", numberText(measure.values[index])));
-    facts.push(fact);
+    if (measure) facts.push([map.selectedOptions[0].textContent, numberText(measure.values[index])]);
   }
-  const fields = element("div");
-  fields.append(element("dt", "Images"), element("dd", report.wells[index].verdict));
-  return [fields, ...facts];
+  return facts.map(([name, text]) => {
+    const fact = element("div");
+    fact.append(element("dt", name), element("dd", text));
+    return fact;
+  });
+}
+
+function fillWellFields(well) {
+  const heads = [["Site"], ["Verdict"], ["Why", "why"], ...report.sets.map((set) => [set, "n"]), ["Image", "path"]];
+  fillTable(find("#well-fields"), heads, well.fields.map((i) => [
+    report.fields.site[i],
+    stateMark(stateOf(i)),
+    reasonOf(i) ?? flagsOf(i).join("; "),
+    ...report.sets.map((_, s) => (known(report.fields.counts[s][i]) ? String(report.fields.counts[s][i]) : "–")),
+    report.fields.image[i],
+  ]));
+}
+
+function fillWellValues() {
+  if (chosen.well === null || !find("#well-all").open) return;
+  const words = find("#well-find").value.toLowerCase().split(/\s+/);
+  const names = all("[data-measure]")[0] ? all("option", all("[data-measure]")[0]) : [];
+  const heads = [["Measure"], ["This well", "n"], ["Median of the wells", "n"], ["Unit"]];
+  const rows = names.filter((option) => {
+    const name = `${option.parentElement.label} ${option.textContent}`.toLowerCase();
+    return words.every((word) => name.includes(word));
+  }).map((option) => {
+    const measure = report.measures[option.value];
+    return [option.textContent, numberText(measure.values[chosen.well]), numberText(median(measure.values)), measure.unit];
+  });
+  fillTable(find("#well-values"), heads, rows);
 }
 
 function chooseWell(index) {
@@ -43,18 +64,27 @@ function chooseWell(index) {
   const panel = find("#well-panel");
   panel.hidden = index === null;
   filterCards();
+  drawSpread();
   if (index === null) return;
   find("#well-name").textContent = `Well ${report.wells[index].name}`;
   find("#well-facts").replaceChildren(...wellFacts(index));
   find("#well-notes").replaceChildren(...wellNotes(report.wells[index]));
-  find("#images").scrollIntoView();
+  fillWellFields(report.wells[index]);
+  fillWellValues();
+  panel.scrollIntoView();
   panel.focus({ preventScroll: true });
+}
+
+function orderCards() {
+  const key = find("#card-order").value === "rank" ? "rank" : "place";
+  const cards = all("#gallery figure").sort((a, b) => a.dataset[key] - b.dataset[key]);
+  find("#gallery").replaceChildren(...cards);
 }
 
 function enlarge(card) {
   chosen.card = card;
   find("#viewer-title").textContent = find(".name", card).textContent.trim();
-  const rest = all(".counts span, .flags", card).map((part) => part.textContent);
+  const rest = all(".counts span, .note, .flags", card).map((part) => part.textContent);
   find("#viewer-text").textContent = rest.join(" · ");
   find("#viewer-body").replaceChildren(find("svg[role=img]", card).cloneNode(true));
   const viewer = find("#viewer");
@@ -77,6 +107,9 @@ function setUpGallery() {
   size?.addEventListener("input", resize);
   if (size) resize();
   find("#cards-flagged")?.addEventListener("change", filterCards);
+  find("#card-order")?.addEventListener("change", orderCards);
+  find("#well-all").addEventListener("toggle", fillWellValues);
+  find("#well-find").addEventListener("input", fillWellValues);
   find("#well-clear").addEventListener("click", () => chooseWell(null));
   for (const button of all("#viewer [data-step]")) {
     const by = Number(button.dataset.step);
@@ -90,5 +123,6 @@ function setUpGallery() {
 }
 
 for (const map of all("[data-map]")) setUpMap(map);
+setUpSpread();
 setUpFields();
 setUpGallery();

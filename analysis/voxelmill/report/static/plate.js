@@ -38,23 +38,9 @@ function paintMap(map) {
   find("[data-unit]", map).textContent = measure.unit ? ` (${measure.unit})` : "";
 }
 
-function findMeasures(map, words) {
-  const wanted = words.toLowerCase().split(/\s+/);
-  for (const group of all("optgroup", map)) {
-    let any = false;
-    for (const option of all("option", group)) {
-      const name = `${group.label} ${option.textContent}`.toLowerCase();
-      option.hidden = option.disabled = !wanted.every((word) => name.includes(word));
-      any = any || !option.hidden;
-    }
-    group.hidden = !any;
-  }
-  const select = find("[data-measure]", map);
-  const first = all("option", select).find((option) => !option.disabled);
-  if (first && select.selectedOptions[0]?.disabled) {
-    select.value = first.value;
-    paintMap(map);
-  }
+function wellLines(label, index) {
+  const more = [...treatments(index).map(([name, group]) => `${name}: ${group}`), ...report.wells[index].notes];
+  return [label.replace(/; /g, "\n"), ...more].join("\n");
 }
 
 function nextWell(links, from, key) {
@@ -77,13 +63,14 @@ function setUpMap(map) {
   if (links.length) stop(links[0]);
   for (const link of links) {
     const name = link.getAttribute.bind(link, "aria-label");
-    link.addEventListener("mousemove", (event) => showTip(name().replace(/; /g, "\n"), event.clientX, event.clientY));
+    const lines = () => wellLines(name(), Number(link.dataset.well));
+    link.addEventListener("mousemove", (event) => showTip(lines(), event.clientX, event.clientY));
     link.addEventListener("mouseleave", hideTip);
     link.addEventListener("blur", hideTip);
     link.addEventListener("focus", () => {
       const box = link.getBoundingClientRect();
       stop(link);
-      if (link.matches(":focus-visible")) showTip(name().replace(/; /g, "\n"), box.left, box.bottom);
+      if (link.matches(":focus-visible")) showTip(lines(), box.left, box.bottom);
     });
     link.addEventListener("click", (event) => {
       event.preventDefault();
@@ -91,12 +78,13 @@ function setUpMap(map) {
       chooseWell(Number(link.dataset.well));
     });
     link.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") hideTip();
       if (!event.key.startsWith("Arrow")) return;
       event.preventDefault();
       nextWell(links, link, event.key)?.focus();
     });
   }
-  for (const select of all("select", map)) select.addEventListener("change", () => paintMap(map));
-  find("[data-find]", map)?.addEventListener("input", (event) => findMeasures(map, event.target.value));
+  find("[data-range]", map).addEventListener("change", () => paintMap(map));
+  watchMeasures(map, () => paintMap(map));
   paintMap(map);
 }
