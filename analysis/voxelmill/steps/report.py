@@ -10,6 +10,7 @@ from voxelmill.batch import Item
 from voxelmill.citation import citation
 from voxelmill.config import Settings
 from voxelmill.ledger import write_json
+from voxelmill.natural import shorter_first
 from voxelmill.overframe import prefix
 from voxelmill.qc import Metric
 from voxelmill.report import render
@@ -79,8 +80,8 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
     return ReportData(
         dataset=found.dataset,
         plate=next((i.plate for i in found.items if i.plate), ""),
-        rows=tuple(sorted({i.row for i in found.items if i.row}, key=_natural)),
-        columns=tuple(sorted({i.column for i in found.items if i.column}, key=_natural)),
+        rows=tuple(sorted({i.row for i in found.items if i.row}, key=shorter_first)),
+        columns=tuple(sorted({i.column for i in found.items if i.column}, key=shorter_first)),
         fields=fields,
         wells=read_table(found.layout.wells),
         thumbnails=tuple(_thumbnails(found, settings, fields, segmented, len(channels))),
@@ -138,12 +139,6 @@ def _thumbnails(
 
     afar = found.layout.store or any(is_url(batch.url) for batch in found.batches)
     return side_by_side(read, shown, AT_ONCE if afar else 1)
-
-
-def _natural(name: str) -> tuple[int, str]:
-    """Sort key: 2 before 10, Z before AA."""
-    text = name.lstrip("0")
-    return len(text), text
 
 
 def _field(row: dict[str, Any], settings: Settings) -> FieldRow:
