@@ -1,6 +1,9 @@
 """Results on a real object store: the same bytes as in a folder, and nothing that only looks so."""
 
+import http.client
 import json
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -8,6 +11,7 @@ import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -149,6 +153,40 @@ def test_light_and_an_approval_on_a_store_as_in_a_folder(rados: None, tmp_path: 
     assert {"qc.html", *timed} <= there.keys()
     assert any(name.startswith("illumination.ome.zarr/") for name in there)
     assert any(name.startswith("gate/") for name in there)
+
+
+def test_images_and_labels_on_a_store_are_shown(there: Path) -> None:
+    """`voxelmill view` passes on, byte for byte, what the viewer asks for."""
+    command = [sys.executable, "-m", "voxelmill", "view", "s3://results/week/47", "--no-browser",
+               "--config", "config.yaml"]  # fmt: skip
+    key = "A/01/0/labels/nuclei/0/c/0/0/0"
+    with subprocess.Popen(command, cwd=there, env=rgw.environment(rgw.KEYS), text=True,
+                          stdout=subprocess.PIPE) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            address = re.search(r"http://127\.0\.0\.1:\d+/[^/\s]+/", process.stdout.readline())
+            assert address
+            data = f"{address[0]}data/plate/0"
+            page = got(f"{address[0]}d/plate/").decode()
+            shard = got(f"{data}/labels/nuclei/0/c/0/0/0")
+            pixels = got(f"{data}/image/0/c/0/0/0")
+        finally:
+            process.send_signal(signal.SIGINT)
+    s3 = rgw.client()
+    assert "A/01/0" in page
+    assert (
+        shard == s3.get_object(Bucket="results", Key=f"week/47/plate/{LABELS}{key}")["Body"].read()
+    )
+    stored_pixels = s3.get_object(Bucket="plates", Key="plate.zarr/A/01/0/0/c/0/0/0")
+    assert pixels == stored_pixels["Body"].read()
+
+
+def got(url: str) -> bytes:
+    """What a browser is answered."""
+    at = urlsplit(url)
+    client = http.client.HTTPConnection(str(at.hostname), at.port, timeout=60)
+    client.request("GET", at.path)
+    return client.getresponse().read()
 
 
 @pytest.mark.parametrize("damage", ["lost", "changed"])
