@@ -135,7 +135,8 @@ class Scene:
 
 
 def _apart(path: Path) -> bool:
-    return path.suffix == ".log" or path.name.startswith(".") or path.parts[1:2] == ("scratch",)
+    timed = path.name == "index.html" or path.suffix == ".log" or "logs" in path.parts
+    return timed or path.name.startswith(".") or path.parts[1:2] == ("scratch",)
 
 
 def make_scene(folder: Path, *, processes: bool = False, delay_s: float = 0.02) -> Scene:

@@ -84,14 +84,10 @@ def two_sided(false_alarms: float) -> float:
 
 
 def chi_square(freedom: int, false_alarms: float) -> float:
-    """Value that a chi-square variable exceeds with this probability.
+    """Value that a chi-square variable exceeds with this probability."""
+    from scipy import special  # most steps start without it
 
-    Above one degree of freedom by Wilson & Hilferty 1931: a few percent too high where it is small.
-    """
-    if freedom == 1:
-        return two_sided(false_alarms) ** 2
-    part = 2 / (9 * freedom)
-    return float(freedom * (1 - part + NormalDist().inv_cdf(1 - false_alarms) * part**0.5) ** 3)
+    return float(special.chdtri(freedom, false_alarms))
 
 
 def ranks(values: Floats) -> Floats:
