@@ -112,7 +112,10 @@ def plate_of(
         column=place[:, 1],
         values={c: np.where(kept, v[rows], np.nan) for c, v in numeric(wells).items()},
         labels={c: [v[i] or "" for i in rows] for c, v in texts.items()},
-        verdicts=tuple(wells["Metadata_Verdict"][i] for i in rows),
+        # What is excluded has been dealt with: it is no finding.
+        verdicts=tuple(
+            wells["Metadata_Verdict"][i] if k else "pass" for i, k in zip(rows, kept, strict=True)
+        ),
         technical=tuple(c for c in technical if c in wells),
         images={c: v[where] for c, v in numeric(images).items()},
         well=np.asarray([number[item.well] for item in mine], np.int64),

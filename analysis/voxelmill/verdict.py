@@ -23,10 +23,18 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return max(verdicts, key=ORDER.index, default="pass")
 
 
-def well_verdict(verdicts: Sequence[Verdict]) -> tuple[Verdict, str]:
+def well_verdict(verdicts: Sequence[Verdict], excluded: int = 0) -> tuple[Verdict, str]:
     """Verdict of a well by its images, and the reason.
 
     A well fails if at least half of its images fail: its medians are then theirs. Lost images fail.
+    So does a well of which nothing is left.
+
+    Parameters
+    ----------
+    verdicts : sequence of str
+        Of the images that are not excluded.
+    excluded : int
+        How many are.
 
     Returns
     -------
@@ -34,6 +42,8 @@ def well_verdict(verdicts: Sequence[Verdict]) -> tuple[Verdict, str]:
     reason : str
         ``3 of 4 images fail``; empty if all pass.
     """
+    if excluded and not verdicts:
+        return "fail", f"{excluded} of {excluded} images excluded"
     failed = sum(v == "fail" for v in verdicts)
     if failed:
         found: Verdict = "fail" if 2 * failed >= len(verdicts) else "warn"

@@ -45,6 +45,12 @@ def test_a_well_fails_with_half_of_its_images(
     assert well_verdict(images) == (verdict, reason)
 
 
+def test_what_is_excluded_counts_for_a_well_only_if_nothing_is_left() -> None:
+    assert well_verdict([], 3) == ("fail", "3 of 3 images excluded")
+    assert well_verdict(["pass"], 3) == ("pass", "")
+    assert well_verdict([]) == ("pass", "")
+
+
 def test_medians_by_group() -> None:
     values = {"x": np.array([4.0, np.nan, 1, 9, 2]), "y": np.full(5, np.nan)}
     found = medians_by(np.array([2, 2, 0, 0, 2]), 4, values)
@@ -180,7 +186,7 @@ def tables(plates: list[str]) -> tuple[list[Item], dict[str, Any], dict[str, Any
         "Metadata_Plate": [p for p in plates for _ in "12"],
         "Metadata_Well": [w for _ in plates for w in ("B01", "B02")],
         "Metadata_Excluded": ["", "lost"] * len(plates),
-        "Metadata_Verdict": ["pass"] * 2 * len(plates),
+        "Metadata_Verdict": ["warn", "fail"] * len(plates),
         "Metadata_dose": [None, "3"] * len(plates),
         "Metadata_Count_Nuclei": np.arange(2.0 * len(plates)),
     }
@@ -207,6 +213,7 @@ def test_a_plate_is_made_of_the_tables() -> None:
     assert (of.row.tolist(), of.column.tolist()) == ([1, 1], [0, 1])
     np.testing.assert_array_equal(of.values["Metadata_Count_Nuclei"], [0, np.nan])
     assert of.labels["Metadata_dose"] == ["", "3"]
+    assert of.verdicts == ("warn", "pass"), "an excluded well has been dealt with"
     assert of.technical == ("Metadata_Count_Nuclei",)
     assert of.well.tolist() == [1, 1, 0, 0]
     assert of.order.tolist() == [3, 2, 1, 0]

@@ -168,7 +168,7 @@ def _wells(
     verdicts = images["Metadata_Verdict"]
     left_out = images["Metadata_Excluded"]
     judged = [
-        well_verdict([verdicts[i] for i in r if not left_out[i]] or ["fail"])
+        well_verdict([verdicts[i] for i in r if not left_out[i]], sum(bool(left_out[i]) for i in r))
         for r in groups.values()
     ]
     table["Metadata_Verdict"] = [verdict for verdict, _ in judged]
