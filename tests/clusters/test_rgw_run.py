@@ -3,7 +3,6 @@
 import http.client
 import json
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -171,7 +170,7 @@ def test_images_and_labels_on_a_store_are_shown(there: Path) -> None:
             shard = got(f"{data}/labels/nuclei/0/c/0/0/0")
             pixels = got(f"{data}/image/0/c/0/0/0")
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
     s3 = rgw.client()
     assert "A/01/0" in page
     assert (
