@@ -10,7 +10,7 @@ from voxelmill.config import Config
 from voxelmill.configfile import load_config
 from voxelmill.disk import room
 from voxelmill.layout import BATCH_STEPS, Layout
-from voxelmill.plugin import BadConfig
+from voxelmill.plugin import BadConfig, VoxelmillError
 from voxelmill.site import load_site
 from voxelmill.steps.asking import waiting
 from voxelmill.steps.child import KILLED
@@ -94,15 +94,21 @@ def run(
         clear = cluster.cancel_leftovers if cluster else None
         with hold(results, lambda: _go_on(snakemake), clear) as lock:
             code = _run(config, config_path, snakemake, extra, check, again)
-            _index(config)
+            _index(config, failed=code != 0)
             lock.keep = code > KILLED
             return code
 
 
-def _index(config: Config) -> None:
-    """Write the page over all datasets, also of a run that has failed."""
-    page = index(config.folder, config.site)
-    publish(config, page)
+def _index(config: Config, *, failed: bool) -> None:
+    """Write the page over all datasets, also of a run that has failed: that says why, not this."""
+    try:
+        page = index(config.folder, config.site)
+        publish(config, page)
+    except VoxelmillError as error:
+        if not failed:
+            raise
+        sys.stderr.write(f"voxelmill: no index: {error}\n")
+        return
     where = f"{config.store}/{page.name}" if config.store else page
     sys.stdout.write(f"index: {where}\n")
 
