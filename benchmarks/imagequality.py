@@ -71,7 +71,7 @@ def _verdicts() -> list[Row]:
         for name, share in (
             ("bbbc006_z00: fields out of focus that are found", hits),
             ("bbbc039: fields called out of focus", false),
-            ("bbbc039: fields with any fault (a fibre, a clump, an empty field)", any_),
+            ("bbbc039: fields with any fault (one without cells)", any_),
         )
     ]
 
