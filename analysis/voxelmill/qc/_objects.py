@@ -22,6 +22,11 @@ def percent(hit: Bools, image: Ints, number: int, known: Bools) -> Floats:
     return found
 
 
+def percent_flagged(flag: Array, image: Ints, number: int) -> Floats:
+    """Percent of the objects of each image that a column of the table flags."""
+    return percent(np.asarray(flag, np.bool_), image, number, np.ones(image.size, np.bool_))
+
+
 def sizes(there: Collection[str]) -> tuple[str, ...]:
     """Those of SIZES that a table has."""
     return tuple(c for c in SIZES if c in there)

@@ -8,12 +8,11 @@ than elsewhere means that cells lie in a clump at the edge, or that the stage mi
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, Literal
 
-import numpy as np
 from pydantic import Field
 
 from voxelmill.plugin import Array
 from voxelmill.qc import ObjectMetric
-from voxelmill.qc._objects import above, far_above, percent
+from voxelmill.qc._objects import above, far_above, percent_flagged
 from voxelmill.qc._plate import Bools, Floats, Ints
 
 COLUMN = "ObjectQuality_PercentBorder"
@@ -48,9 +47,7 @@ class Border(ObjectMetric):
         self, objects: Mapping[str, Array], image: Ints, counts: Floats
     ) -> dict[str, Floats]:
         """Percent of objects at the border in each image; see the contract."""
-        every = np.ones(image.size, np.bool_)
-        hit = np.asarray(objects[BORDER], np.bool_)
-        return {COLUMN: percent(hit, image, counts.size, every)}
+        return {COLUMN: percent_flagged(objects[BORDER], image, counts.size)}
 
     def flags(self, values: Mapping[str, Floats], counts: Floats) -> dict[str, Bools]:
         """`BorderObjects`: far more objects at the border than in the plate's other images."""

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from voxelmill.plugin import Array
 from voxelmill.qc import ObjectMetric
-from voxelmill.qc._objects import percent
+from voxelmill.qc._objects import percent_flagged
 from voxelmill.qc._plate import Bools, Floats, Ints
 
 COLUMN = "ObjectQuality_PercentSeam"
@@ -39,9 +39,7 @@ class Seam(ObjectMetric):
         self, objects: Mapping[str, Array], image: Ints, counts: Floats
     ) -> dict[str, Floats]:
         """Percent of objects with the flag in each image; see the contract."""
-        every = np.ones(image.size, np.bool_)
-        hit = np.asarray(objects[SEAM], np.bool_)
-        return {COLUMN: percent(hit, image, counts.size, every)}
+        return {COLUMN: percent_flagged(objects[SEAM], image, counts.size)}
 
     def flags(self, values: Mapping[str, Floats], counts: Floats) -> dict[str, Bools]:
         """`CutObjects`: more of them than `max_percent`."""

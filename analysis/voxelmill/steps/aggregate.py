@@ -21,7 +21,7 @@ from voxelmill.objectrows import Frame, ObjectRows
 from voxelmill.overframe import prefix
 from voxelmill.platequality import plate_quality
 from voxelmill.qc import Check, Metric, PlateMetric
-from voxelmill.steps.gather import Gathered, channels_of, gather, read_plate_map
+from voxelmill.steps.gather import Gathered, gather, qc_channels, read_plate_map
 from voxelmill.tables import numeric, read_table, units, write_table
 from voxelmill.verdict import verdict_of, well_verdict, worst
 
@@ -102,8 +102,8 @@ def _images(
 ) -> tuple[dict[str, Any], ObjectQuality]:
     columns = [c for c in quality if not c.startswith("Metadata_")]
     metrics = settings.qc.of(Metric)
-    names = [c for metric in metrics for c in metric.columns()]
-    faults = judge(metrics, channels_of(columns, names), quality, len(quality["Metadata_Image"]))
+    channels = qc_channels(settings, quality)
+    faults = judge(metrics, channels, quality, len(quality["Metadata_Image"]))
     place = {key: i for i, key in enumerate(_frame_keys(quality))}
     keys = [(item.path, t) for item, t in order]
     rows = [place.get(key, -1) for key in keys]

@@ -9,9 +9,11 @@ from typing import Any
 
 from voxelmill.aggregation import normal_well
 from voxelmill.batch import Batch, Item
+from voxelmill.config import Settings
 from voxelmill.layout import Layout
 from voxelmill.ledger import digest
 from voxelmill.plugin import BadInput
+from voxelmill.qc import Metric
 from voxelmill.steps.work import read_batch
 
 
@@ -139,3 +141,9 @@ def channels_of(columns: Iterable[str], names: Iterable[str]) -> list[str]:
     """Channels that QC columns ``<name>_<channel>`` speak of, in order."""
     found = [c.removeprefix(f"{n}_") for c in columns for n in names if c.startswith(f"{n}_")]
     return list(dict.fromkeys(found))
+
+
+def qc_channels(settings: Settings, columns: Iterable[str]) -> list[str]:
+    """Channels that the QC columns of a table of images speak of, in order."""
+    names = (c for metric in settings.qc.of(Metric) for c in metric.columns())
+    return channels_of(columns, list(names))

@@ -10,7 +10,7 @@ from voxelmill.batch import Batch, Item
 from voxelmill.config import Settings
 from voxelmill.layout import Layout
 from voxelmill.qc import Metric
-from voxelmill.steps.gather import channels_of, read_record
+from voxelmill.steps.gather import qc_channels, read_record
 from voxelmill.steps.work import read_batch
 from voxelmill.tables import read_table, rows
 from voxelmill.verdict import Verdict, verdict_of
@@ -46,8 +46,7 @@ def judged(batch_files: Sequence[Path], settings: Settings) -> Judged:
     batches = tuple(read_batch(file) for file in sorted(batch_files))
     files = [layout.qc(batch.name) for batch in batches]
     table = read_table(files)
-    names = [c for metric in settings.qc.of(Metric) for c in metric.columns()]
-    channels = channels_of([c for c in table if not c.startswith("Metadata_")], names)
+    channels = qc_channels(settings, table)
     faults = judge(settings.qc.of(Metric), channels, table, len(table["Metadata_Image"]))
     records = {
         image: entry

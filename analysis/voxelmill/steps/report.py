@@ -6,13 +6,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from voxelmill.batch import Item
 from voxelmill.citation import citation
 from voxelmill.config import Settings
-from voxelmill.ledger import write_json
-from voxelmill.natural import shorter_first
+from voxelmill.ledger import write_bytes, write_json
 from voxelmill.overframe import prefix
-from voxelmill.qc import Metric
 from voxelmill.report import render
 from voxelmill.report.model import FieldRow, Histogram, ReportData, Thumbnail
 from voxelmill.report.ranking import ranked
@@ -20,17 +17,13 @@ from voxelmill.report.summary import summary
 from voxelmill.sizes import THUMBNAILS, edge_for
 from voxelmill.steps.flatfields import flatfields
 from voxelmill.steps.gate import told
-from voxelmill.steps.gather import Gathered, channels_of, gather, read_record
+from voxelmill.steps.gather import Gathered, gather, qc_channels, read_record
 from voxelmill.steps.labelplace import check_labels
 from voxelmill.steps.plateverdict import findings, plate_verdict
 from voxelmill.steps.spread import every, spread
-from voxelmill.steps.thumbnails import choose, thumbnail
-from voxelmill.store.remote import side_by_side
-from voxelmill.storeoptions import is_url
+from voxelmill.steps.thumbnails import choose, pictures, plate_of
 from voxelmill.tables import read_table, rows, units
 
-AT_ONCE = 4
-"""Thumbnails that are read at a time from afar: of an image without a pyramid, whole planes."""
 VERSIONS = ("voxelmill", "numpy", "scipy", "numba", "opencv-python-headless", "zarr", "snakemake")
 
 
@@ -44,10 +37,8 @@ def report(batch_files: Sequence[Path], out: Path, settings: Settings, command: 
     """
     found = gather(batch_files)
     data = _data(found, settings, command)
-    html, verdict = render(data), summary(data)
-    part = found.layout.report.with_suffix(".part")
-    part.write_text(html, encoding="utf-8")
-    part.replace(found.layout.report)
+    verdict = summary(data)
+    write_bytes(found.layout.report, render(data).encode())
     write_json(
         out,
         {
@@ -65,7 +56,6 @@ def report(batch_files: Sequence[Path], out: Path, settings: Settings, command: 
 
 def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
     images = read_table(found.layout.images)
-    names = [c for metric in settings.qc.of(Metric) for c in metric.columns()]
     fields = tuple(_field(row, settings) for row in rows(images))
     segmented = {
         image: entry
@@ -75,13 +65,12 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
         ].items()
     }
     aggregated = read_record(found.layout.record("aggregate"))
-    channels = channels_of(images, names)
+    channels = qc_channels(settings, images)
     histograms, sampled = _spread(found, settings, fields)
+    verdict, reasons = plate_verdict(aggregated)
     return ReportData(
         dataset=found.dataset,
-        plate=next((i.plate for i in found.items if i.plate), ""),
-        rows=tuple(sorted({i.row for i in found.items if i.row}, key=shorter_first)),
-        columns=tuple(sorted({i.column for i in found.items if i.column}, key=shorter_first)),
+        **plate_of(found.items),
         fields=fields,
         wells=read_table(found.layout.wells),
         thumbnails=tuple(_thumbnails(found, settings, fields, segmented, len(channels))),
@@ -96,8 +85,8 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
         citation=citation(),
         histograms=histograms,
         sampled=sampled,
-        verdict=plate_verdict(aggregated)[0],
-        reasons=plate_verdict(aggregated)[1],
+        verdict=verdict,
+        reasons=reasons,
         approval=told(found.layout, settings),
         flatfields=flatfields(found.layout, on=settings.illumination is not None),
     )
@@ -129,16 +118,8 @@ def _thumbnails(
     shown = choose(found.items, lost, THUMBNAILS, ranked(fields))
     if found.layout.store:
         check_labels(found.layout.labels_address, {i.path: segmented[i.path] for i in shown})
-    batch_of = {item.path: batch for batch in found.batches for item in batch.items}
     edge = edge_for(len(shown), channels, len(settings.objects))
-
-    def read(item: Item) -> Thumbnail:
-        batch = batch_of[item.path]
-        labels = found.layout.labels_of(batch.name)
-        return thumbnail(batch, item, labels, list(settings.objects), edge)
-
-    afar = found.layout.store or any(is_url(batch.url) for batch in found.batches)
-    return side_by_side(read, shown, AT_ONCE if afar else 1)
+    return pictures(found.layout, found.batches, shown, list(settings.objects), edge)
 
 
 def _field(row: dict[str, Any], settings: Settings) -> FieldRow:

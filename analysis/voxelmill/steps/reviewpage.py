@@ -9,18 +9,14 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, TypeAlias
 
-from voxelmill.batch import Item
 from voxelmill.config import Settings
 from voxelmill.layout import REVIEW
-from voxelmill.natural import shorter_first
 from voxelmill.report.model import FieldRow, ReportData, Thumbnail
 from voxelmill.report.ranking import ranked
 from voxelmill.sizes import THUMBNAILS, edge_for
 from voxelmill.steps.judged import Judged
-from voxelmill.steps.report import AT_ONCE, VERSIONS
-from voxelmill.steps.thumbnails import choose, thumbnail
-from voxelmill.store.remote import side_by_side
-from voxelmill.storeoptions import is_url
+from voxelmill.steps.report import VERSIONS
+from voxelmill.steps.thumbnails import choose, pictures, plate_of
 from voxelmill.tables import units
 
 Images: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -35,13 +31,11 @@ def qc_page(found: Judged, images: Images, settings: Settings) -> ReportData:
     BadInput, StoreUnavailable, AccessDenied
         An image cannot be read.
     """
-    items, dataset = found.items, found.batches[0].dataset
+    dataset = found.batches[0].dataset
     fields = tuple(_fields(found, images))
     return ReportData(
         dataset=dataset,
-        plate=next((i.plate for i in items if i.plate), ""),
-        rows=tuple(sorted({i.row for i in items if i.row}, key=shorter_first)),
-        columns=tuple(sorted({i.column for i in items if i.column}, key=shorter_first)),
+        **plate_of(found.items),
         fields=fields,
         thumbnails=tuple(_thumbnails(found, images, fields)),
         parameters=settings.part(REVIEW),
@@ -76,13 +70,7 @@ def _thumbnails(found: Judged, images: Images, fields: Sequence[FieldRow]) -> li
     lost = {path for path, image in images.items() if image["quarantined"]}
     shown = choose(found.items, lost, THUMBNAILS, ranked(fields))
     edge = edge_for(len(shown), len(found.channels), 0)
-    batch_of = {item.path: batch for batch in found.batches for item in batch.items}
-    afar = any(is_url(batch.url) for batch in found.batches)
-
-    def read(item: Item) -> Thumbnail:
-        return thumbnail(batch_of[item.path], item, "", (), edge)
-
-    return side_by_side(read, shown, AT_ONCE if afar else 1)
+    return pictures(found.layout, found.batches, shown, (), edge)
 
 
 def _next(dataset: str, images: Images, settings: Settings) -> str:

@@ -17,7 +17,6 @@ from voxelmill.steps.child import KILLED
 from voxelmill.steps.cluster import cluster_of
 from voxelmill.steps.gather import read_record
 from voxelmill.steps.hold import hold
-from voxelmill.steps.index import index
 from voxelmill.steps.jobsurvey import survey
 from voxelmill.steps.launch import Snakemake, find_profile, launcher
 from voxelmill.steps.mirror import forget, publish
@@ -101,6 +100,8 @@ def run(
 
 def _index(config: Config, *, failed: bool) -> None:
     """Write the page over all datasets, also of a run that has failed: that says why, not this."""
+    from voxelmill.steps.index import index  # templates: a run starts without them
+
     try:
         page = index(config.folder, config.site)
         publish(config, page)

@@ -2,21 +2,36 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voxelmill.batch import Batch, Item
 from voxelmill.blocks import Box
+from voxelmill.layout import Layout
+from voxelmill.natural import shorter_first
 from voxelmill.plugin import Pixels
 from voxelmill.report.model import Thumbnail
 from voxelmill.sizes import THUMBNAIL_EDGE
 from voxelmill.store.label_layout import Level, label_levels
 from voxelmill.store.labels import read_labels
 from voxelmill.store.read import Image, open_image, read_box
+from voxelmill.store.remote import side_by_side
+from voxelmill.storeoptions import is_url
 
+AT_ONCE = 4
+"""Thumbnails that are read at a time from afar: of an image without a pyramid, whole planes."""
 SAMPLES = 1 << 24
 """Most samples of a volume, over all channels, that are read at once for its projection."""
+
+
+class PlateNames(TypedDict):
+    """What a report is told of a plate's layout."""
+
+    plate: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
 
 
 def choose(
@@ -37,6 +52,35 @@ def choose(
         ranked.sort(key=lambda item: rank.get(item.path, len(rank)))
     chosen = {id(item) for item in ranked[:most]}
     return [item for item in items if id(item) in chosen]
+
+
+def plate_of(items: Sequence[Item]) -> PlateNames:
+    """Name, rows and columns of the plate that images belong to; empty off a plate."""
+    return {
+        "plate": next((i.plate for i in items if i.plate), ""),
+        "rows": tuple(sorted({i.row for i in items if i.row}, key=shorter_first)),
+        "columns": tuple(sorted({i.column for i in items if i.column}, key=shorter_first)),
+    }
+
+
+def pictures(
+    layout: Layout, batches: Sequence[Batch], shown: Sequence[Item], sets: Sequence[str], edge: int
+) -> list[Thumbnail]:
+    """Read the thumbnails of `shown` with the labels of `sets`; from afar some at a time.
+
+    Raises
+    ------
+    BadInput, StoreUnavailable, AccessDenied
+        An image or its labels cannot be read.
+    """
+    batch_of = {item.path: batch for batch in batches for item in batch.items}
+
+    def read(item: Item) -> Thumbnail:
+        batch = batch_of[item.path]
+        return thumbnail(batch, item, layout.labels_of(batch.name), sets, edge)
+
+    afar = (sets and layout.store) or any(is_url(batch.url) for batch in batches)
+    return side_by_side(read, shown, AT_ONCE if afar else 1)
 
 
 @dataclass(frozen=True)
