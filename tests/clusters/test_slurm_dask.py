@@ -60,11 +60,17 @@ def driver(folder: Path, run: str, pause_s: float = 0) -> str:
 
 
 def ended(job: str, seconds: float = 480) -> str:
-    """State in which a job ends."""
+    """State in which a job ends, by the accounting: that hears of it after the queue has."""
     until(lambda: job not in ask("squeue", "--noheader", "--format", "%A"), seconds)
-    return ask(
+    until(lambda: accounted(job) not in (None, "PENDING", "RUNNING", "COMPLETING"), 120)
+    return str(accounted(job))
+
+
+def accounted(job: str) -> str | None:
+    words = ask(
         "sacct", "--allocations", "--noheader", "--jobs", job, "--format", "State%20"
-    ).split()[0]
+    ).split()
+    return words[0] if words else None
 
 
 def finished_blocks(folder: Path) -> int:
