@@ -69,12 +69,13 @@ test-slurm test-rgw test-kubernetes: test-%: $(READY)
 lock: build/uv/bin/uv  ## resolve pyproject.toml into requirements.lock and that of the container
 	printf 'hatchling\neditables\nsetuptools\nwheel\n' | build/uv/bin/uv pip compile \
 	pyproject.toml - --universal --python-version 3.11.4 --fork-strategy fewest \
-	--extra bench --extra dev --extra s3 --extra slurm --extra kubernetes --extra hyperqueue \
+	--extra bench --extra dev --extra export --extra s3 --extra slurm --extra kubernetes \
+	--extra hyperqueue --extra keyring --extra login \
 	--generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command 'make lock' --quiet $(UPGRADE) --output-file requirements.lock
 	printf 'hatchling\nsetuptools\nwheel\n' | build/uv/bin/uv pip compile \
 	pyproject.toml - --universal --python-version 3.11.4 --fork-strategy fewest \
-	--extra s3 --extra kubernetes --constraint requirements.lock \
+	--extra s3 --extra kubernetes --extra login --constraint requirements.lock \
 	--generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command 'make lock' --quiet --output-file requirements-container.lock
 

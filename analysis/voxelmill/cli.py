@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from voxelmill.plugin import VoxelmillError
-from voxelmill.steps import commands, gatecommands, resultcommands
+from voxelmill.steps import commands, cratecommands, dumpcommands, gatecommands, resultcommands
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -284,9 +284,8 @@ def schema_command() -> None:
     typer.echo(schema_yaml(), nl=False)
 
 
-app.add_typer(resultcommands.app)
-app.add_typer(gatecommands.app)
-app.add_typer(commands.app)
+for each in (resultcommands, gatecommands, cratecommands, dumpcommands, commands):
+    app.add_typer(each.app)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from voxelmill.illumination import Illumination
 from voxelmill.objectsets import Name, ObjectSet, Segmented
 from voxelmill.qc import Metric, ObjectMetric
 from voxelmill.storeoptions import Prefix, StoreOptions, is_url
+from voxelmill.study import Study
 
 MIRROR = ".snakemake/storage/results"
 """Where Snakemake keeps copies of what it stores under the tag ``results``."""
@@ -179,6 +180,9 @@ class Config(Settings):
         default={},
         description="How object stores are reached, by the start of their addresses (`s3://` or "
         "`s3://bucket`); keys come from the environment, never from here.",
+    )
+    study: Study = Field(
+        default=Study(), description="Authors, licence and REMBI fields, for what is published."
     )
     site: str | None = Field(
         default=None, description="Partition file: a name such as roihu or rahti, or a path."

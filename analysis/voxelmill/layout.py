@@ -14,6 +14,9 @@ results/<dataset>/approval.json          who let the run go on, and without whic
 results/<dataset>/gate/<batch>.json      images that segment leaves out; absent: none
 results/<dataset>/illumination.ome.zarr  profiles of light, where it is to be corrected
 results/<dataset>/records/<step>/<batch>.json, records/{review,illumination,aggregate,report}.json
+results/<dataset>/ro-crate-metadata.json  provenance of all this: the folder is an RO-Crate
+results/<dataset>/checksums.md5          every file of the results, as `md5sum` writes them
+results/<dataset>/provenance/            what a rerun needs: config.yaml, datasets.tsv, workflow
 results/<dataset>/logs/                  as the records; how each job is, see `joblog`
 results/<dataset>/scratch/               of running steps; gone when they finish
 results/check.json, check.log            the verdict over all datasets
@@ -31,6 +34,8 @@ BATCH_STEPS = ("qc", "segment", "measure")
 """Steps with one job a batch."""
 RESULTS = "VOXELMILL_RESULTS"
 """Environment variable: ``s3://bucket/prefix`` where results are kept on a store."""
+PROVENANCE = "provenance"
+"""Step that writes the crate, and the folder of what a rerun needs."""
 DATASET_STEPS = ("aggregate", "report")
 """Steps with one job a dataset, in the order they follow each other."""
 REVIEW = "review"
@@ -129,6 +134,21 @@ class Layout:
     def gate(self, batch: str) -> Path:
         """Images of one batch that are left out."""
         return self.root / GATES / f"{batch}.json"
+
+    @property
+    def crate(self) -> Path:
+        """Metadata of the RO-Crate that the results are."""
+        return self.root / "ro-crate-metadata.json"
+
+    @property
+    def checksums(self) -> Path:
+        """MD5 of every file of the results."""
+        return self.root / "checksums.md5"
+
+    @property
+    def provenance(self) -> Path:
+        """Folder of what a rerun needs."""
+        return self.root / PROVENANCE
 
     def record(self, step: str, batch: str = "") -> Path:
         """Record of a step, of one batch or of the dataset."""
