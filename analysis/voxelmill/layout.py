@@ -21,7 +21,8 @@ results/<dataset>/logs/                  as the records; how each job is, see `j
 results/<dataset>/scratch/               of running steps; gone when they finish
 results/check.json, check.log            the verdict over all datasets
 results/index.html                       all datasets, with run time and cost
-results/.running                         held by the `voxelmill run` that works there
+results/dump.json                        what `voxelmill dump` has seen
+results/.running, .dump                  held by the `voxelmill run`, or `dump`, that works there
 
 On an object store the same keys; what is not pixels is worked on in a folder with that tree.
 """
@@ -42,6 +43,8 @@ REVIEW = "review"
 """The same after *qc*, where a gate follows it."""
 APPROVAL, GATES = "approval.json", "gate"
 """Of a dataset: the approval, and the folder of what each batch leaves out."""
+DUMP = "dump.json"
+"""What `voxelmill dump` has seen, of all datasets."""
 ILLUMINATION = "illumination"
 """Step with one job a dataset before all others, only where light is to be corrected."""
 
@@ -150,6 +153,11 @@ class Layout:
         """Folder of what a rerun needs."""
         return self.root / PROVENANCE
 
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, whatever they have found."""
+        return all(self.record(step).exists() for step in DATASET_STEPS)
+
     def record(self, step: str, batch: str = "") -> Path:
         """Record of a step, of one batch or of the dataset."""
         records = self.root / "records"
@@ -198,6 +206,11 @@ def verdict_log(results: Path) -> Path:
 def running(results: Path) -> Path:
     """File that a `voxelmill run` holds."""
     return results / ".running"
+
+
+def dumping(results: Path) -> Path:
+    """File that a `voxelmill dump` holds."""
+    return results / ".dump"
 
 
 def index_page(results: Path) -> Path:

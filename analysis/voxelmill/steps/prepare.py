@@ -4,22 +4,27 @@ In: the configuration as Snakemake has read it. Out: `Prepared`; the rules hold 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from voxelmill.batchtable import BatchLoad, total
 from voxelmill.config import Config, Settings
-from voxelmill.configfile import load_sheet, parse
+from voxelmill.configfile import Row, load_sheet, parse
 from voxelmill.layout import ILLUMINATION, RESULTS, REVIEW, Layout, batch_table, verdict
 from voxelmill.ledger import write_json
 from voxelmill.plugin import BadConfig, BadInput
+from voxelmill.selection import choosing
 from voxelmill.steps.gate import WAITS, Shut, key, set_gates, shut
 from voxelmill.steps.mirror import forget, pull, pull_table, push, stored
 from voxelmill.steps.scan import listed, scan
 from voxelmill.storeoptions import VARIABLE, is_url, options_of, service_of, told, use_stores
+
+Loads: TypeAlias = Mapping[str, Mapping[str, BatchLoad]]
+"""Dataset → batch → what its job has to do."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Prepared:
     config: Config
     batches: Mapping[str, tuple[str, ...]]
     plate_maps: Mapping[str, str]
-    loads: Mapping[str, Mapping[str, BatchLoad]] = field(default_factory=dict)
+    loads: Loads = field(default_factory=dict)
     shut: Mapping[str, Shut] = field(default_factory=dict)
     """What a dataset waits for before it is segmented; not in it: nothing."""
     apart: bool = False
@@ -196,13 +201,18 @@ def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = 
     here = batch_table(checked.folder).exists()
     if not main and not here and checked.store:
         return _in_a_pod(checked)
-    plate_maps = {r.dataset: r.plate_map for r in load_sheet(checked, config_path) if r.plate_map}
     scans = main or not here
     if checked.store and scans:
         pull(checked)
+    # A job must not fail for what another dataset lacks.
+    with nullcontext() if scans else choosing(()):
+        rows = load_sheet(checked, config_path)
     if scans:
         scan(checked, config_path)
-    found = listed(checked)
+    found: Loads = listed(checked)
+    if scans:
+        found = _to_do(found, rows, config_path)
+    plate_maps = {row.dataset: row.plate_map for row in rows if row.plate_map}
     prepared = Prepared(checked, _names(found), plate_maps, found)
     if scans:
         prepared = replace(prepared, shut=_gates(prepared))
@@ -210,6 +220,16 @@ def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = 
         if checked.store:
             push(checked)
     return prepared
+
+
+def _to_do(found: Loads, rows: Iterable[Row], config_path: str | Path) -> Loads:
+    """Datasets that are not left out."""
+    names = {row.dataset for row in rows if not row.left_out}
+    if not names:
+        raise BadConfig(
+            f"{config_path}: datasets: all are finished, and their images are gone. Add some"
+        )
+    return {dataset: each for dataset, each in found.items() if dataset in names}
 
 
 def _in_a_pod(config: Config) -> Prepared:

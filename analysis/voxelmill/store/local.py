@@ -21,7 +21,7 @@ class LocalObjects:
     def get(self, key: str) -> bytes | None:
         """Content of a file; None where there is none."""
         path = self._root / key
-        with _local_errors(path):
+        with local_errors(path):
             try:
                 return path.read_bytes()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -34,7 +34,7 @@ class LocalObjects:
     def get_range(self, key: str, start: int, length: int) -> bytes | None:
         """Part of a file."""
         path = self._root / key
-        with _local_errors(path):
+        with local_errors(path):
             try:
                 with path.open("rb") as file:
                     file.seek(start)
@@ -45,7 +45,7 @@ class LocalObjects:
     def get_tail(self, key: str, length: int) -> bytes | None:
         """Last bytes of a file."""
         path = self._root / key
-        with _local_errors(path):
+        with local_errors(path):
             try:
                 with path.open("rb") as file:
                     file.seek(-min(length, file.seek(0, os.SEEK_END)), os.SEEK_END)
@@ -56,7 +56,7 @@ class LocalObjects:
     def size(self, key: str) -> int | None:
         """Bytes of a file; None where there is none."""
         path = self._root / key
-        with _local_errors(path):
+        with local_errors(path):
             try:
                 return path.stat().st_size if path.is_file() else None
             except (FileNotFoundError, NotADirectoryError):
@@ -77,7 +77,7 @@ class LocalObjects:
     def sizes(self, prefix: str, keys: Iterable[str]) -> dict[str, int]:
         """Size in bytes of each of `keys` under `prefix` that is stored; one walk of the folder."""
         root = self._root / prefix
-        with _local_errors(root):
+        with local_errors(root):
             found = dict(_walk(str(root), ""))
         return {key: found[key] for key in keys if key in found}
 
@@ -102,7 +102,8 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def _local_errors(path: Path) -> Iterator[None]:
+def local_errors(path: Path) -> Iterator[None]:
+    """Turn the system's errors into AccessDenied or StoreUnavailable that name `path`."""
     try:
         yield
     except PermissionError as error:

@@ -6,11 +6,11 @@ page of a gateway, is an error, never an absent chunk.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from voxelmill.plugin import AccessDenied, BadConfig, BlocksFailed, StoreUnavailable
 from voxelmill.slots import waiting
@@ -23,6 +23,7 @@ from voxelmill.store.remote import (
 )
 from voxelmill.storeoptions import StoreOptions, options_of
 
+T = TypeVar("T")
 REGION = "us-east-1"
 AMBIENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
            "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_CA_BUNDLE", "SSL_CERT_FILE")  # fmt: skip
@@ -36,6 +37,8 @@ class Stored:
 
     size: int
     etag: str
+    modified: float = 0.0
+    """Seconds since 1970 at which the store got it; 0 where nobody has asked."""
 
 
 class S3Objects(RemoteObjects):
@@ -88,22 +91,45 @@ class S3Objects(RemoteObjects):
         StoreUnavailable, AccessDenied
             There is no such bucket, the store did not answer, or refused to.
         """
+        pages = self._listed(prefix, lambda store, key: list(store.list(key, chunk_size=1000)))
+        return self._stored(prefix, (entry for page in pages for entry in page))
+
+    def level(self, prefix: str = "") -> tuple[list[str], dict[str, Stored]]:
+        """Folders and objects right under a prefix, by the rest of their keys.
+
+        Raises
+        ------
+        StoreUnavailable, AccessDenied
+            There is no such bucket, the store did not answer, or refused to.
+        """
+        found = self._listed(prefix, lambda store, key: store.list_with_delimiter(key))
+        start = self._start(prefix)
+        folders = [name.removeprefix(start) for name in found["common_prefixes"]]
+        return folders, self._stored(prefix, found["objects"])
+
+    def _listed(self, prefix: str, ask: Callable[[Any, str | None], T]) -> T:
         from obstore.exceptions import GenericError
 
-        whole = self._full(prefix)
-        start = f"{whole}/" if whole else ""
-        with store_errors(f"{self._bucket}/{start}"), waiting():
+        with store_errors(f"{self._bucket}/{self._start(prefix)}"), waiting():
             try:
-                pages = list(self._store().list(whole or None, chunk_size=1000))
+                return ask(self._store(), self._full(prefix) or None)
             except (FileNotFoundError, GenericError) as error:
                 if isinstance(error, GenericError) and "status code: 404" not in str(error):
                     raise
                 raise self._gone(prefix, error) from error
-        found = (entry for page in pages for entry in page)
+
+    def _stored(self, prefix: str, entries: Iterable[Mapping[str, Any]]) -> dict[str, Stored]:
+        start = self._start(prefix)
         return {
-            entry["path"].removeprefix(start): Stored(entry["size"], _bare(entry["e_tag"]))
-            for entry in found
+            entry["path"].removeprefix(start): Stored(
+                entry["size"], _bare(entry["e_tag"]), entry["last_modified"].timestamp()
+            )
+            for entry in entries
         }
+
+    def _start(self, prefix: str) -> str:
+        whole = self._full(prefix)
+        return f"{whole}/" if whole else ""
 
     def put(self, key: str, content: bytes) -> None:
         """Write one object; it is there whole, or not at all.
