@@ -10,9 +10,11 @@ import yaml
 from voxelmill.config import PARTS, Config, Settings
 from voxelmill.configfile import Row, load_config, load_settings, load_sheet, locate, parse
 from voxelmill.features import Feature
+from voxelmill.home import home
 from voxelmill.objectsets import Segmented, Subtracted
 from voxelmill.plugin import BadConfig
 from voxelmill.segmenters import Segmenter
+from voxelmill.storeoptions import VARIABLE
 
 NUCLEI = {"channel": "DNA", "segmenter": {"kind": "watershed", "diameter_um": 12}}
 GOOD = {"datasets": "sheet.tsv", "objects": {"nuclei": NUCLEI}}
@@ -262,3 +264,15 @@ def test_a_wrong_sheet(tmp_path: Path, content: str | bytes, says: str) -> None:
         sheet(tmp_path, content)
     assert "\n" not in str(error.value)
     assert "sheet.tsv" in str(error.value)
+
+
+@pytest.mark.parametrize("path", sorted(home("configs").glob("*.yaml")), ids=lambda p: p.name)
+def test_the_configurations_that_ship_are_valid(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "{}")
+    found = load_config(path)
+    assert found.objects
+    assert (found.dump is not None) == (path.name == "weekly-dump.yaml")
+    told = (path.parent / "README.md").read_text(encoding="utf-8")
+    assert f"`{path.name}`" in told

@@ -132,6 +132,19 @@ def test_three_weeks(facility: Facility, tmp_path: Path) -> None:
     everyone_was_told(facility)
 
 
+def test_one_that_fails_in_qc_keeps_no_other_behind_the_gate(facility: Facility) -> None:
+    with (facility.folder / "config.yaml").open("a") as file:
+        file.write("qc: {gate: auto}\n")
+    for name in ("c", "d"):
+        facility.arrive(name)
+    # A folder where the job's log goes: its shell cannot open it.
+    (facility.results / "d/logs/qc/0000.log/x").mkdir(parents=True)
+    time.sleep(SETTLED_S)
+    done = facility.dump()
+    assert done.returncode == 1
+    assert "2 new (1 finished, 1 failed: d), 0 finished before; " in last(done)
+
+
 def first_week(facility: Facility, tmp_path: Path) -> Path:
     """Two plates that are whole, one with half of its fields, one that somebody writes."""
     for name in ("a", "night/b", "half"):

@@ -152,17 +152,19 @@ def _phases(
     Returns
     -------
     int
-        Snakemake's exit code.
+        Snakemake's exit code; if it was called several times, the last one that is not 0.
     Prepared
         What is to be done as it is now: with what still waits for an approval.
     """
+    code = 0
     while True:
         if holes := prepared.holes():
-            code = snakemake.run([*_options(extra), "--", *map(str, holes)])
-            if code:
-                return code, prepared
-        code = snakemake.watch(prepared, extra)
-        if code or config.qc.gate == "report" or is_dry(extra):
+            failed = snakemake.run([*_options(extra), "--", *map(str, holes)])
+            if failed:
+                return failed, prepared
+        # A dataset whose QC has failed keeps no other from going on.
+        code = snakemake.watch(prepared, extra) or code
+        if code > KILLED or config.qc.gate == "report" or is_dry(extra):
             return code, prepared
         before, prepared = prepared, prepare(config.model_dump(mode="json"), path)
         # Data that came meanwhile may have closed one; what has opened goes on.
