@@ -32,8 +32,8 @@ def actions(facts: Facts) -> Iterator[Entity]:
         yield entity(f"#control-{job.name}", "ControlAction", name=f"start of {_words(job)}",
                      instrument=ref(how(job.step)), object=ref(action(job)))  # fmt: skip
     yield entity(
-        "#organize", "OrganizeAction", name="execution by Snakemake", instrument=ref(package(facts, ENGINE)),
-        agent=authors(facts.study), result=ref(ids.RUN),
+        "#organize", "OrganizeAction", name="execution by Snakemake",
+        instrument=ref(package(facts, ENGINE)), agent=authors(facts.study), result=ref(ids.RUN),
         object=refs(f"#control-{job.name}" for job in facts.jobs),
     )  # fmt: skip
     yield from _approval(facts)

@@ -11,7 +11,7 @@ STEPS: Mapping[str, str] = {
     "qc": "Measures the quality of every image.",
     "review": "Judges the quality of every image before the run goes on.",
     "illumination": "Estimates how uneven the light is, from a sample of fields.",
-    "segment": "Finds objects in every image, and labels them.",
+    "segment": "Finds objects in every image; what it has fitted to each stands in its record.",
     "measure": "Measures every object.",
     "aggregate": "Summarises images and wells, and judges the plate.",
     "report": "Shows it all on one page.",
@@ -79,8 +79,8 @@ def steps(facts: Facts) -> Iterator[Entity]:
         yield entity(how(step), "HowToStep", name=step, description=STEPS[step],
                      position=str(position), workExample=ref(tool(facts, step)))  # fmt: skip
         yield entity(
-            tool(facts, step), "SoftwareApplication", name=f"voxelmill {step}", description=STEPS[step],
-            softwareVersion=_version(facts, step), url=_address(facts),
+            tool(facts, step), "SoftwareApplication", name=f"voxelmill {step}",
+            description=STEPS[step], softwareVersion=_version(facts, step), url=_address(facts),
             input=refs(map(ids.parameter, ["dataset", *facts.parts.get(step, ())])),
         )  # fmt: skip
 

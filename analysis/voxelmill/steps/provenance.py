@@ -85,7 +85,7 @@ def provenance(
         study=settings.study,
         config=settings.public(),
         config_text=config_text(settings),
-        parts=PARTS,
+        parts={step: part for step, part in PARTS.items() if step != PROVENANCE},
         jobs=tuple(jobs_of(layout, records, found)),
         batches=tuple(batch_facts(batch, records, gathered) for batch in batches),
         files={**_files(layout, found), layout.checksums.name: _stored(told)},
