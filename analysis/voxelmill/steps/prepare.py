@@ -14,10 +14,11 @@ from typing import Any, TypeAlias
 from voxelmill.batchtable import BatchLoad, total
 from voxelmill.config import Config, Settings
 from voxelmill.configfile import Row, load_sheet, parse
-from voxelmill.layout import ILLUMINATION, RESULTS, REVIEW, Layout, batch_table, verdict
+from voxelmill.layout import ILLUMINATION, PROVENANCE, RESULTS, REVIEW, Layout, batch_table, verdict
 from voxelmill.ledger import write_json
 from voxelmill.plugin import BadConfig, BadInput
 from voxelmill.selection import choosing
+from voxelmill.steps.containerimage import told as told_image
 from voxelmill.steps.gate import WAITS, Shut, key, set_gates, shut
 from voxelmill.steps.mirror import forget, pull, pull_table, push, stored
 from voxelmill.steps.scan import listed, scan
@@ -75,6 +76,11 @@ class Prepared:
         named = self.config.container or ""
         return named if is_url(named) or not named else str(Path(named).resolve())
 
+    @cached_property
+    def container_told(self) -> str:
+        """Name of that image, and the digest of a file."""
+        return told_image(self.config.container or "")
+
     @property
     def execution(self) -> str:
         """File with the settings that never change a result.
@@ -121,8 +127,10 @@ class Prepared:
             )
             tables = [layout.objects(name, batch) for name in self.objects]
             yield from ((p, aggregated) for p in (measured, *tables, *_quality(layout, batch)))
+        last = layout.record(PROVENANCE)
         yield from ((p, reported) for p in (aggregated, layout.images, layout.wells))
-        yield from ((p, reported) for p in (reported, layout.report))
+        yield from ((p, last) for p in (reported, layout.report))
+        yield from ((p, last) for p in (layout.crate, layout.checksums, last))
 
     def tracked(self, dataset: str) -> Iterator[str]:
         """Yield the same as seen from the folder of the results."""

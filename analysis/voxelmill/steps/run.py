@@ -9,7 +9,7 @@ from typing import Any
 from voxelmill.config import Config
 from voxelmill.configfile import load_config
 from voxelmill.disk import room
-from voxelmill.layout import BATCH_STEPS, Layout
+from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, Layout
 from voxelmill.plugin import BadConfig, VoxelmillError
 from voxelmill.site import load_site
 from voxelmill.steps.asking import waiting
@@ -204,7 +204,7 @@ def _forget_quarantined(prepared: Prepared) -> None:
             files = [layout.record(step, batch) for step in BATCH_STEPS]
             found = [read_record(file)["images"].values() for file in files if file.exists()]
             if any(i["status"] == "quarantined" for images in found for i in images):
-                for file in [*files, layout.record("aggregate"), layout.record("report")]:
+                for file in [*files, *map(layout.record, DATASET_STEPS)]:
                     forget(prepared.config, file)
 
 

@@ -7,7 +7,7 @@ page of a gateway, is an error, never an absent chunk.
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -37,8 +37,8 @@ class Stored:
 
     size: int
     etag: str
-    modified: float = 0.0
-    """Seconds since 1970 at which the store got it; 0 where nobody has asked."""
+    modified: float = field(default=0.0, compare=False)
+    """When it was put, in seconds since 1970; 0 where nobody says it."""
 
 
 class S3Objects(RemoteObjects):
