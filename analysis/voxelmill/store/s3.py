@@ -6,7 +6,8 @@ page of a gateway, is an error, never an absent chunk.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -88,22 +89,51 @@ class S3Objects(RemoteObjects):
         StoreUnavailable, AccessDenied
             There is no such bucket, the store did not answer, or refused to.
         """
-        from obstore.exceptions import GenericError
+        with waiting():
+            return dict(self._listed(prefix))
 
+    def paths(self, wanted: Callable[[str], bool]) -> Iterator[str]:
+        """All keys that are `wanted`, sorted, page by page; raises as `listing` does."""
+        last = ""
+        for key, _ in self._listed(""):
+            if key < last:
+                raise StoreUnavailable(f"{self._url}: lists its objects out of order")
+            last = key
+            if wanted(key):
+                yield key
+
+    def folders(self) -> list[str]:
+        """Names of what stands directly under the root and has objects under it.
+
+        Raises
+        ------
+        StoreUnavailable, AccessDenied
+            There is no such bucket, the store did not answer, or refused to.
+        """
+        with self._listing_errors(""):
+            found = self._store().list_with_delimiter(self._root or None)["common_prefixes"]
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in found)
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, Stored]]:
         whole = self._full(prefix)
         start = f"{whole}/" if whole else ""
-        with store_errors(f"{self._bucket}/{start}"), waiting():
+        with self._listing_errors(prefix):
+            for page in self._store().list(whole or None, chunk_size=1000):
+                for entry in page:
+                    stored = Stored(entry["size"], _bare(entry["e_tag"]))
+                    yield entry["path"].removeprefix(start), stored
+
+    @contextmanager
+    def _listing_errors(self, prefix: str) -> Iterator[None]:
+        from obstore.exceptions import GenericError
+
+        with store_errors(f"{self._url}/{prefix}"):
             try:
-                pages = list(self._store().list(whole or None, chunk_size=1000))
+                yield
             except (FileNotFoundError, GenericError) as error:
                 if isinstance(error, GenericError) and "status code: 404" not in str(error):
                     raise
                 raise self._gone(prefix, error) from error
-        found = (entry for page in pages for entry in page)
-        return {
-            entry["path"].removeprefix(start): Stored(entry["size"], _bare(entry["e_tag"]))
-            for entry in found
-        }
 
     def put(self, key: str, content: bytes) -> None:
         """Write one object; it is there whole, or not at all.
