@@ -171,7 +171,7 @@ def check(
 
 def threads(address: str) -> int:
     """Threads that read: more than cores, since shared file systems answer late."""
-    return CONNECTIONS if is_url(address) else min(CONNECTIONS, max(4, 2 * usable_cores()))
+    return CONNECTIONS if is_url(address) else min(CONNECTIONS, max(8, 2 * usable_cores()))
 
 
 def _judged(listing: SumList, files: Files | None) -> Finding | None:
