@@ -8,7 +8,7 @@ page of a gateway, is an error, never an absent chunk.
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -37,6 +37,8 @@ class Stored:
 
     size: int
     etag: str
+    changed: float = field(default=0.0, compare=False)
+    """When it was put, in seconds since 1970; 0 where nobody says it."""
 
 
 class S3Objects(RemoteObjects):
@@ -120,7 +122,8 @@ class S3Objects(RemoteObjects):
         with self._listing_errors(prefix):
             for page in self._store().list(whole or None, chunk_size=1000):
                 for entry in page:
-                    stored = Stored(entry["size"], _bare(entry["e_tag"]))
+                    changed = entry["last_modified"].timestamp()
+                    stored = Stored(entry["size"], _bare(entry["e_tag"]), changed)
                     yield entry["path"].removeprefix(start), stored
 
     @contextmanager
