@@ -79,9 +79,9 @@ def verify(address: str, most: int | None = LINES) -> Verified:
     StoreUnavailable, AccessDenied
         A store did not answer, or refused to.
     """
-    address, start = normalise(address), time.perf_counter()
-    progress, checked = Progress(), []
-    for name, place in _datasets(address):
+    address, progress = normalise(address), Progress()
+    checked, datasets, start = [], _datasets(address), time.perf_counter()
+    for name, place in datasets:
         found = Checked(name, most)
         checked.append(found)
         if place is None:
