@@ -50,6 +50,7 @@ def seal(folder: Path) -> None:
         {"@id": ids.ROOT, "@type": "Dataset", "alternateName": folder.name},
         {"@id": ids.INPUT, "@type": "Dataset", "name": "plate.zarr"},
         {"@id": ids.CONFIG, "@type": "File", "text": "{}"},
+        {"@id": ids.WORKFLOW, "@type": "File", "softwareRequirements": []},
         {"@id": ids.LOCK, "@type": "PropertyValue", "value": "0"},
     ]
     (folder / ids.METADATA).write_text(json.dumps({"@graph": [*most, *files]}))

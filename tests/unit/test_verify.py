@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shutil
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,15 +18,21 @@ from hypothesis import strategies as st
 
 from runs import OBJECTS
 from sealing import listed, md5_of, seal, write_list
-from voxelmill.configfile import load_config, load_settings
+from voxelmill.configfile import load_config, load_part, load_settings
 from voxelmill.layout import Layout
 from voxelmill.plugin import BadInput
-from voxelmill.steps import verify
+from voxelmill.published import Published
+from voxelmill.steps import sumlist, verify
+from voxelmill.steps.aggregate import aggregate
 from voxelmill.steps.demo import write_demo_plate
 from voxelmill.steps.measure import measure
+from voxelmill.steps.provenance import provenance
+from voxelmill.steps.qc import qc
+from voxelmill.steps.report import report
 from voxelmill.steps.scan import scan
 from voxelmill.steps.segment import segment
 from voxelmill.steps.work import Execution
+from voxelmill.store import local
 from voxelmill.verification import CRATE, LIST, Finding, part_of
 from webserver import serve
 
@@ -35,7 +43,7 @@ often = settings(max_examples=60, deadline=None)
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Datasets with labels in a folder and zipped, segmented and measured, sealed."""
+    """Datasets with labels in a folder and zipped, as runs leave them."""
     home = tmp_path_factory.mktemp("made")
     write_demo_plate(home / "plate.zarr", wells=1, fields=2, size=256, faults=False)
     (home / "sheet.tsv").write_text("dataset\turl\np\tplate.zarr\n")
@@ -48,14 +56,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def _run(labels: str) -> Layout:
+    """Every step of a run, as its jobs call them."""
     config = f"{OBJECTS}\ndatasets: sheet.tsv\nlabels: {labels}\nresults: {labels}\n"
     Path("config.yaml").write_text(config)
     scan(load_config("config.yaml"), "config.yaml")
     layout, how = Layout(Path(labels) / "p"), Execution()
-    chosen, segmented = load_settings("config.yaml"), layout.record("segment", "0000")
-    segment(layout.batch("0000"), segmented, chosen, how)
-    measure(layout.batch("0000"), segmented, layout.record("measure", "0000"), chosen, how)
-    seal(layout.root)
+    chosen, batch = load_settings("config.yaml"), layout.batch("0000")
+    qc(batch, layout.record("qc", "0000"), chosen, how)
+    segmented = layout.record("segment", "0000")
+    segment(batch, segmented, chosen, how)
+    measure(batch, segmented, layout.record("measure", "0000"), chosen, how)
+    aggregate([batch], layout.record("aggregate"), chosen)
+    report([batch], layout.record("report"), chosen)
+    published = load_part(Published, chosen.model_dump_json())
+    provenance([batch], layout.record("provenance"), published)
     return layout
 
 
@@ -285,6 +299,23 @@ def test_an_edited_crate(copy: Path) -> None:
         verify.verify(str(copy))
 
 
+@often
+@given(data=st.data())
+def test_any_flipped_bit_of_the_crate_is_judged(made: dict[str, Path], data: st.DataObject) -> None:
+    """A crate that cannot be read is named; what it says of a file, the file contradicts."""
+    dataset = made["folder"]
+    content = bytearray((dataset / CRATE).read_bytes())
+    sums = [m.span(1) for m in re.finditer(rb'"sha256": "([0-9a-f]{64})"', content)]
+    start, stop = data.draw(st.sampled_from([*sums, (0, len(content))]))
+    bit = data.draw(st.integers(8 * start, 8 * stop - 1))
+    content[bit // 8] ^= 1 << bit % 8
+    with spoilt(dataset / CRATE):
+        (dataset / CRATE).write_bytes(content)
+        found = findings(dataset)
+        assert len(found) <= 1 or CRATE in found
+        assert found or (start, stop) not in sums
+
+
 def test_a_link_to_itself_cannot_be_read(copy: Path) -> None:
     (copy / TABLE).unlink()
     (copy / TABLE).symlink_to(copy / TABLE)
@@ -358,3 +389,24 @@ def test_no_results(tmp_path: Path) -> None:
         verify.verify(str(tmp_path / "none"))
     with pytest.raises(BadInput, match="Check the path, or finish the run"):
         verify.verify(str(tmp_path))
+
+
+def test_memory_does_not_grow_with_the_number_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sumlist, "IN_MEMORY", 1 << 12)
+    monkeypatch.setattr(local, "PIECE", 1 << 12)
+    peaks = []
+    for number in (400, 400, 6000):
+        folder = tmp_path / f"of-{number}"
+        for n in range(number):
+            path = folder / "labels.ome.zarr" / str(n // 100) / f"{n:05}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"%d" % n)
+        seal(folder)
+        tracemalloc.start()
+        found = verify.verify(str(folder))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert (found.files, found.exit_code) == (number, 0)
+    assert peaks[2] - peaks[1] < 20 * 5600, "bytes; a path and a digest would be 150 a file"
