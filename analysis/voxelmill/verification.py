@@ -71,11 +71,13 @@ class Sums:
         return {name: value for name, value in asdict(self).items() if value not in (None, "")}
 
     def __str__(self) -> str:
-        """Size, and digests in short."""
-        known = [] if self.bytes is None else [f"{self.bytes} bytes"]
-        known += [f"md5 {self.md5[:12]}"] if self.md5 else []
-        known += [f"sha256 {self.sha256[:12]}"] if self.sha256 else []
-        return ", ".join(known)
+        """Size, and the surer of the digests in short."""
+        words = [] if self.bytes is None else [f"{self.bytes} bytes"]
+        if self.sha256:
+            words.append(f"sha256 {self.sha256[:12]}")
+        elif self.md5:
+            words.append(f"md5 {self.md5[:12]}")
+        return ", ".join(words)
 
 
 @dataclass(frozen=True)
