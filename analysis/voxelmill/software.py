@@ -65,7 +65,8 @@ def _address(name: str) -> str:
     except PackageNotFoundError:
         return ""
     pages = dict(_page(text) for text in found.get_all("Project-URL") or [])
-    return found["Home-page"] or _best(pages)
+    # A backport, where it is imported, raises KeyError for what is absent.
+    return next(iter(found.get_all("Home-page") or [""])) or _best(pages)
 
 
 def _best(pages: Mapping[str, str]) -> str:

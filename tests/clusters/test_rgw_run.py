@@ -185,6 +185,32 @@ def test_images_and_labels_on_a_store_are_shown(there: Path) -> None:
     assert pixels == s3.get_object(Bucket="plates", Key=chunk)["Body"].read()
 
 
+def test_what_lies_there_is_verified(there: Path) -> None:
+    """The store's own sums are no proof: an object is put anew as long as it was, and named."""
+    command = [sys.executable, "-m", "voxelmill", "verify", "s3://results/week/47", "--json",
+               "--config", "config.yaml"]  # fmt: skip
+    s3, prefix = rgw.client(), f"week/47/plate/{LABELS}A/01/0/labels/nuclei/0/c/"
+    key = s3.list_objects_v2(Bucket="results", Prefix=prefix)["Contents"][0]["Key"]
+    content = s3.get_object(Bucket="results", Key=key)["Body"].read()
+
+    def findings() -> list[tuple[str, str]]:
+        done = subprocess.run(command, cwd=there, env=rgw.environment(rgw.KEYS), check=False,
+                              text=True, capture_output=True, timeout=100)  # fmt: skip
+        found = json.loads(done.stdout)["datasets"]["plate"]["findings"]
+        assert done.returncode == (1 if found else 0), done.stderr
+        return [(each["kind"], each["path"]) for each in found]
+
+    assert findings() == []
+    path = key.removeprefix("week/47/plate/")
+    try:
+        s3.put_object(Bucket="results", Key=key, Body=bytes([content[0] ^ 1]) + content[1:])
+        assert findings() == [("changed", path)]
+        s3.delete_object(Bucket="results", Key=key)
+        assert findings() == [("missing", path)]
+    finally:
+        s3.put_object(Bucket="results", Key=key, Body=content)
+
+
 def got(url: str) -> bytes:
     """What a browser is answered."""
     at = urlsplit(url)

@@ -10,6 +10,8 @@ from voxelmill.plugin import AccessDenied, StoreUnavailable
 
 S = TypeVar("S")
 T = TypeVar("T")
+PIECE = 1 << 20
+"""Bytes that are read at a time of a file that is gone through."""
 
 
 class LocalObjects:
@@ -81,6 +83,28 @@ class LocalObjects:
             found = dict(_walk(str(root), ""))
         return {key: found[key] for key in keys if key in found}
 
+    def through(self, key: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+        """What `use` makes of a file's content, which comes in pieces; None: there is no file."""
+        path = f"{self._root}/{key}"
+        with _local_errors(Path(path)):
+            try:
+                file = os.open(path, os.O_RDONLY)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            try:
+                return use(iter(lambda: os.read(file, PIECE), b""))
+            except IsADirectoryError:
+                return None
+            finally:
+                os.close(file)
+
+    def paths(self, wanted: Callable[[str], bool]) -> Iterator[str]:
+        """All files, sorted, but those that are not `wanted` themselves or by their folder.
+
+        A folder that cannot be listed comes with a slash at its end.
+        """
+        return _sorted(str(self._root), "", wanted)
+
     def zarr_store(self) -> Any:  # noqa: ANN401
         """Return the same root as a read-only zarr store."""
         from zarr.storage import LocalStore  # zarr takes longer to import than metadata to read
@@ -99,6 +123,32 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
                 yield from _walk(entry.path, f"{prefix}{entry.name}/")
             elif entry.is_file():
                 yield prefix + entry.name, entry.stat().st_size
+
+
+def _sorted(folder: str, prefix: str, wanted: Callable[[str], bool]) -> Iterator[str]:
+    """Files by their whole paths: ``a.b`` comes before ``a/b``."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(f"{e.name}/" if _is_folder(e) else e.name for e in entries)
+    except OSError:
+        yield prefix
+        return
+    for name in names:
+        path = prefix + name
+        if not wanted(path.removesuffix("/")):
+            continue
+        if name.endswith("/"):
+            yield from _sorted(f"{folder}/{name}", path, wanted)
+        else:
+            yield path
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link to itself: whoever opens it is told so.
+        return False
 
 
 @contextmanager

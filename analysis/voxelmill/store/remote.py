@@ -38,6 +38,8 @@ RETRY: Any = {
 CONNECT_S, STALL_S = "10s", "30s"
 """How long a connection may take, and a pause in an answer."""
 
+PIECE = 1 << 20
+"""Bytes, at least, of a piece of a body that is gone through."""
 BODIES, FIRST_S = 3, 0.2
 """How often an answer may break off, and the first pause after that; each is twice the last."""
 
@@ -81,6 +83,19 @@ class RemoteObjects:
         """Body of a GET with a Range header for the last bytes; None on 404."""
         options: Any = {"range": {"suffix": length}}
         return self._ask(key, lambda store, full: bytes(store.get(full, options=options).bytes()))
+
+    def through(self, key: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+        """What `use` makes of an answer's body, which comes in pieces; None on 404.
+
+        It is called anew where an answer breaks off.
+        """
+        return self._ask(
+            key, lambda store, full: use(map(bytes, store.get(full).stream(min_chunk_size=PIECE)))
+        )
+
+    def paths(self, wanted: Callable[[str], bool]) -> Iterator[str]:
+        """Nothing: a web server cannot list."""
+        return iter(())
 
     def size(self, key: str) -> int | None:
         """Length in the answer to a HEAD; None on 404."""

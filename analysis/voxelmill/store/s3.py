@@ -6,11 +6,12 @@ page of a gateway, is an error, never an absent chunk.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from voxelmill.plugin import AccessDenied, BadConfig, BlocksFailed, StoreUnavailable
 from voxelmill.slots import waiting
@@ -23,7 +24,6 @@ from voxelmill.store.remote import (
 )
 from voxelmill.storeoptions import StoreOptions, options_of
 
-T = TypeVar("T")
 REGION = "us-east-1"
 AMBIENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
            "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_CA_BUNDLE", "SSL_CERT_FILE")  # fmt: skip
@@ -91,41 +91,43 @@ class S3Objects(RemoteObjects):
         StoreUnavailable, AccessDenied
             There is no such bucket, the store did not answer, or refused to.
         """
-        pages = self._listed(prefix, lambda store, key: list(store.list(key, chunk_size=1000)))
-        return self._stored(prefix, (entry for page in pages for entry in page))
+        with waiting():
+            return dict(self._listed(prefix))
 
     def level(self, prefix: str = "") -> tuple[list[str], dict[str, Stored]]:
-        """Folders and objects right under a prefix, by the rest of their keys.
-
-        Raises
-        ------
-        StoreUnavailable, AccessDenied
-            There is no such bucket, the store did not answer, or refused to.
-        """
-        found = self._listed(prefix, lambda store, key: store.list_with_delimiter(key))
+        """Folders and objects right under a prefix, by the rest of their keys; raises the same."""
         start = self._start(prefix)
-        folders = [name.removeprefix(start) for name in found["common_prefixes"]]
-        return folders, self._stored(prefix, found["objects"])
+        with self._listing_errors(prefix), waiting():
+            found = self._store().list_with_delimiter(self._full(prefix) or None)
+        folders = [name.removeprefix(start).rstrip("/") for name in found["common_prefixes"]]
+        return sorted(folders), dict(_stored(start, found["objects"]))
 
-    def _listed(self, prefix: str, ask: Callable[[Any, str | None], T]) -> T:
+    def paths(self, wanted: Callable[[str], bool]) -> Iterator[str]:
+        """All keys that are `wanted`, sorted, page by page; raises as `listing` does."""
+        last = ""
+        for key, _ in self._listed(""):
+            if key < last:
+                raise StoreUnavailable(f"{self._url}: lists its objects out of order")
+            last = key
+            if wanted(key):
+                yield key
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, Stored]]:
+        with self._listing_errors(prefix):
+            for page in self._store().list(self._full(prefix) or None, chunk_size=1000):
+                yield from _stored(self._start(prefix), page)
+
+    @contextmanager
+    def _listing_errors(self, prefix: str) -> Iterator[None]:
         from obstore.exceptions import GenericError
 
-        with store_errors(f"{self._bucket}/{self._start(prefix)}"), waiting():
+        with store_errors(f"{self._bucket}/{self._start(prefix)}"):
             try:
-                return ask(self._store(), self._full(prefix) or None)
+                yield
             except (FileNotFoundError, GenericError) as error:
                 if isinstance(error, GenericError) and "status code: 404" not in str(error):
                     raise
                 raise self._gone(prefix, error) from error
-
-    def _stored(self, prefix: str, entries: Iterable[Mapping[str, Any]]) -> dict[str, Stored]:
-        start = self._start(prefix)
-        return {
-            entry["path"].removeprefix(start): Stored(
-                entry["size"], _bare(entry["e_tag"]), entry["last_modified"].timestamp()
-            )
-            for entry in entries
-        }
 
     def _start(self, prefix: str) -> str:
         whole = self._full(prefix)
@@ -170,6 +172,13 @@ class S3Objects(RemoteObjects):
         return StoreUnavailable(
             f"{self._url}/{key}: {what}. Check the address, and `endpoint` under `stores`"
         )
+
+
+def _stored(start: str, entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Stored]]:
+    for entry in entries:
+        modified = entry["last_modified"].timestamp()
+        stored = Stored(entry["size"], _bare(entry["e_tag"]), modified)
+        yield entry["path"].removeprefix(start), stored
 
 
 def _bare(etag: str | None) -> str:
