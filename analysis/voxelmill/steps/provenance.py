@@ -102,13 +102,13 @@ def provenance(
 def _record(
     facts: Facts, settings: Published, found: Mapping[str, File], checksums: str
 ) -> dict[str, Any]:
-    """What is the same on every machine: versions but that of Python, and no container."""
+    """What is the same everywhere: no version of Python or of what only one step needs."""
     return {
         "step": PROVENANCE,
         "dataset": facts.dataset,
         "voxelmill": __version__,
         "settings": settings.public(),
-        "versions": versions(_plugins(settings)),
+        "versions": versions(),
         "lock": facts.software.lock,
         "files": len(found),
         "bytes": sum(file.stored.size for file in found.values()),
