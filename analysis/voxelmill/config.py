@@ -31,9 +31,21 @@ PARTS: dict[str, tuple[str, ...]] = {
     "measure": ("objects", "features", "relations", "sparse", "illumination"),
     "aggregate": ("objects", "features", "relations", "qc"),
     "report": ("objects", "features", "qc", "sparse", "illumination"),
+    "provenance": (
+        "objects",
+        "features",
+        "relations",
+        "qc",
+        "sparse",
+        "illumination",
+        "labels",
+        "batches",
+        "stores",
+        "study",
+    ),
 }
 """Which settings change the result of which step."""
-GATED = ("review", "report")
+GATED = ("review", "report", "provenance")
 """Steps whose result shows `qc.gate`."""
 
 

@@ -56,14 +56,25 @@ def load_settings(text: str) -> Settings:
     BadConfig
         As `load_config`.
     """
+    return load_part(Settings, text)
+
+
+def load_part(model: type[M], text: str) -> M:
+    """Read a part of a configuration: its JSON, or the path of a config file.
+
+    Raises
+    ------
+    BadConfig
+        As `load_config`.
+    """
     if not text.lstrip().startswith("{"):
         config = load_config(text)
-        return parse(Settings, {k: getattr(config, k) for k in Settings.model_fields}, text)
+        return parse(model, {k: getattr(config, k) for k in model.model_fields}, text)
     try:
         data = json.loads(text)
     except ValueError as error:
         raise BadConfig(f"--config: not JSON ({error}); allowed: JSON or a YAML file") from None
-    return parse(Settings, data, "--config")
+    return parse(model, data, "--config")
 
 
 def parse(model: type[M], data: object, place: str) -> M:

@@ -13,7 +13,8 @@ results/<dataset>/qc.html                the QC report, where a gate follows QC 
 results/<dataset>/approval.json          who let the run go on, and without which images
 results/<dataset>/gate/<batch>.json      images that segment leaves out; absent: none
 results/<dataset>/illumination.ome.zarr  profiles of light, where it is to be corrected
-results/<dataset>/records/<step>/<batch>.json, records/{review,illumination,aggregate,report}.json
+results/<dataset>/records/<step>/<batch>.json, and records/<step>.json of the whole dataset:
+                                         review, illumination, aggregate, report, provenance
 results/<dataset>/ro-crate-metadata.json  provenance of all this: the folder is an RO-Crate
 results/<dataset>/checksums.md5          every file of the results, as `md5sum` writes them
 results/<dataset>/provenance/            what a rerun needs: config.yaml, datasets.tsv, workflow
@@ -36,7 +37,7 @@ RESULTS = "VOXELMILL_RESULTS"
 """Environment variable: ``s3://bucket/prefix`` where results are kept on a store."""
 PROVENANCE = "provenance"
 """Step that writes the crate, and the folder of what a rerun needs."""
-DATASET_STEPS = ("aggregate", "report")
+DATASET_STEPS = ("aggregate", "report", PROVENANCE)
 """Steps with one job a dataset, in the order they follow each other."""
 REVIEW = "review"
 """The same after *qc*, where a gate follows it."""

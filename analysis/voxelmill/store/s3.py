@@ -7,7 +7,7 @@ page of a gateway, is an error, never an absent chunk.
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -36,6 +36,8 @@ class Stored:
 
     size: int
     etag: str
+    changed: float = field(default=0.0, compare=False)
+    """When it was put, in seconds since 1970; 0 where nobody says it."""
 
 
 class S3Objects(RemoteObjects):
@@ -101,7 +103,9 @@ class S3Objects(RemoteObjects):
                 raise self._gone(prefix, error) from error
         found = (entry for page in pages for entry in page)
         return {
-            entry["path"].removeprefix(start): Stored(entry["size"], _bare(entry["e_tag"]))
+            entry["path"].removeprefix(start): Stored(
+                entry["size"], _bare(entry["e_tag"]), entry["last_modified"].timestamp()
+            )
             for entry in found
         }
 
