@@ -1,7 +1,10 @@
 """`reproduce` on real runs: the same again, of all or a sample; and everything that is not."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,19 +14,25 @@ import numpy as np
 import pytest
 import yaml
 
-from recorded_runs import recorded_of
 from trees import digests
-from voxelmill.configfile import load_config, load_settings
+from voxelmill.batch import Batch, Item
+from voxelmill.configfile import load_config, load_part, load_settings
+from voxelmill.crate.read import read_crate
 from voxelmill.crate.recorded import Recorded
-from voxelmill.execution import Blocks
+from voxelmill.execution import Blocks, Compute
 from voxelmill.layout import Layout
+from voxelmill.machine import Limit
+from voxelmill.plan import Load
 from voxelmill.plugin import BadConfig, BadInput, OutputExists
+from voxelmill.published import Published
 from voxelmill.steps import rerun
 from voxelmill.steps.aggregate import aggregate
 from voxelmill.steps.demo import write_demo_plate
 from voxelmill.steps.gate import set_gates
 from voxelmill.steps.illuminate import illuminate
 from voxelmill.steps.measure import measure
+from voxelmill.steps.memory import largest
+from voxelmill.steps.provenance import provenance
 from voxelmill.steps.qc import qc
 from voxelmill.steps.reproduce import Asked, Reproduced, reproduce
 from voxelmill.steps.reproduced import json_text, text
@@ -34,6 +43,7 @@ from voxelmill.steps.work import Execution
 from voxelmill.store.write import Channel, write_image
 from voxelmill.synthetic import nuclei_image
 from voxelmill.tables import read_table, units, write_table
+from webserver import serve
 
 CONFIG: Mapping[str, Any] = {
     "datasets": "sheet.tsv",
@@ -68,10 +78,10 @@ def computed(folder: Path, url: str, config: Mapping[str, Any], how: Execution) 
         batch, segmented = layout.batch(name), layout.record("segment", name)
         segment(batch, segmented, settings, how, layout.gate(name))
         measure(batch, segmented, layout.record("measure", name), settings, how)
-    (layout.root / "provenance").mkdir()
-    shutil.copy(folder / "plate_map.csv", layout.root / "provenance")
     aggregate(batches, layout.record("aggregate"), settings, folder / "plate_map.csv")
-    return recorded_of(layout.root, "../../plate.zarr", file, plate_map="provenance/plate_map.csv")
+    published = load_part(Published, str(file))
+    provenance(batches, layout.record("provenance"), published, folder / "plate_map.csv")
+    return read_crate(str(layout.root))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +116,8 @@ def test_all_of_it_is_identical_and_the_crate_untouched(original: Recorded, tmp_
     out = tmp_path / "out"
     found = reproduce(original, Asked(out=out, cores=2), lines.append)
     assert (found.verdict, verdicts(found)) == ("identical", {})
-    assert found.images == tuple(i for b in original.batches.values() for i in b)
+    assert set(found.images) == {image for images in original.batches.values() for image in images}
+    assert len(found.images) == 8
     things = dict.fromkeys(f.thing for f in found.findings)
     assert list(things) == [
         "left out", "labels cells", "labels nuclei", "objects cells", "objects nuclei", "qc",
@@ -319,6 +330,22 @@ def test_an_interrupted_rerun_goes_on(
         reproduce(original, Asked(out=out, sample=1), said)
 
 
+def test_a_small_machine_takes_smaller_blocks_or_fewer_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_demo_plate(tmp_path / "plate.zarr", wells=1, fields=2, size=1080, faults=False)
+    items = tuple(Item(f"A/01/{i}", "p", "A01", "A", "01", str(i), None, 1080**2) for i in (0, 1))
+    batch = Batch("plate", str(tmp_path / "plate.zarr"), "0000", items)
+    settings = load_settings(json.dumps({"objects": CONFIG["objects"]}))
+    what = rerun.Rerun(Layout(tmp_path), settings, (batch,), (), {}, None, 4)
+    need = Load(settings, Blocks(), Compute(), 4).total(largest(batch))
+    for most, fits in ((need, True), (need - 1, False)):
+        monkeypatch.setattr(rerun, "limit", lambda most=most: Limit(most, "this test"))
+        how = rerun.fitting(what)
+        assert ((how.blocks, how.workers) == (Blocks(), 4)) == fits
+        assert Load(settings, how.blocks, Compute(), how.workers).total(largest(batch)) <= most
+
+
 def test_a_kept_sample_is_the_same_without_its_seed(original: Recorded, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = reproduce(original, Asked(out=out, sample=1), said)
@@ -408,3 +435,69 @@ def test_other_versions_are_warned_of(original: Recorded) -> None:
     assert lines[0].startswith("warning: voxelmill 0.0.1 is recorded")
     assert sum(line.startswith("warning") for line in lines) == 1
     assert found.verdict == "identical"
+
+
+def call(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command as on another machine: an empty home, nothing around."""
+    folder.mkdir(exist_ok=True)
+    package = Path(__file__).resolve().parents[2] / "analysis"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(package)}
+    return subprocess.run(
+        [sys.executable, "-m", "voxelmill", "reproduce", *words, "--cores", "2"],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=280, check=False,
+    )  # fmt: skip
+
+
+def test_a_reviewer_runs_it(copy: Recorded, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    done = call(empty, copy.root)
+    assert (done.returncode, done.stderr.count("warning")) == (0, 0), done.stderr
+    assert done.stdout.splitlines()[-1].startswith("verdict: identical (8 images of 4 wells; ")
+    assert "left out                           1 of 1 images identical" in done.stdout
+    assert list(empty.iterdir()) == [], "nothing is left behind"
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(Path(copy.root) / "ro-crate-metadata.json", alone)
+    refused = call(empty, str(alone / "ro-crate-metadata.json"))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.splitlines()[-1].endswith("is not there. Name it with --data")
+    data = str(Path(copy.root).parents[1] / "plate.zarr")
+    found = call(empty, str(alone), "--data", data, "--sample", "2", "--seed", "3", "--json")
+    told = json.loads(found.stdout)
+    assert (found.returncode, told["verdict"], told["seed"]) == (0, "identical", 3)
+    assert "--sample 2 --seed 3" in found.stderr
+    tables = Layout(Path(copy.root))
+    edit(tables.objects("nuclei", "0000"), AREA, 0, lambda v: v * (1 + 5e-6))
+    assert call(empty, copy.root).returncode == 3
+    edit(tables.objects("nuclei", "0000"), AREA, 0, lambda v: v * 2)
+    different = call(empty, copy.root, "--all")
+    assert different.returncode == 1
+    lines = [" ".join(line.split()) for line in different.stdout.splitlines()]
+    assert any(line.startswith(f"{AREA} different: 1 of ") for line in lines)
+    assert "Cells_AreaShape_Perimeter identical" in lines
+    assert different.stdout.splitlines()[-1].startswith("verdict: different")
+
+
+def test_a_crate_on_the_web_with_its_images(original: Recorded, tmp_path: Path) -> None:
+    with serve(Path(original.root).parents[1]) as server:
+        done = call(tmp_path / "a", f"{server.url}/results/plate", "--sample", "2", "--json")
+        told = json.loads(done.stdout)
+        assert (done.returncode, told["input"]) == (0, f"{server.url}/plate.zarr"), done.stderr
+        assert {f["thing"] for f in told["findings"] if f["verdict"] == "identical"} >= {
+            "labels nuclei", "labels cells", "objects nuclei", "objects cells", "qc", "wells",
+        }  # fmt: skip
+        assert any("labels.ome.zarr" in path for _, path in server.requests)
+        other = tmp_path / "b" / "renamed"
+        shutil.copytree(Path(original.root).parents[1] / "plate.zarr", other / "images.zarr")
+        with serve(other) as elsewhere:
+            data = f"{elsewhere.url}/images.zarr"
+            moved = call(tmp_path / "c", original.root, "--data", data)
+            assert moved.returncode == 0, moved.stdout
+            assert "Metadata_Reason (may name the input" in moved.stdout
+
+
+def test_results_of_another_environment_are_not_written_to(
+    original: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOXELMILL_RESULTS", "s3://bucket/results")
+    assert reproduce(original, Asked(sample=1), said).verdict == "identical"

@@ -46,7 +46,7 @@ class Recorded:
     labels : mapping of (image, object set) to str
         SHA-256 of the labels, as records of *segment* have it.
     batches : mapping of str to tuple of str
-        Batch to its images.
+        Batch to its images, in any order.
     left_out : mapping of str to str
         Quarantined and excluded images, and why.
     files : mapping of str to StoredFile

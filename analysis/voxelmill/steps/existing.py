@@ -11,7 +11,7 @@ from typing import Any
 from voxelmill.config import Config, Settings
 from voxelmill.configfile import parse
 from voxelmill.crate.recorded import Recorded
-from voxelmill.layout import Layout
+from voxelmill.layout import BATCH_STEPS, Layout
 from voxelmill.plugin import BadInput
 from voxelmill.steps.gather import gather, read_record
 from voxelmill.steps.originals import refuse_others
@@ -48,10 +48,12 @@ def existing(recorded: Recorded, results: Path, config: Config) -> tuple[Chose, 
     found = gather(files)
     inputs: dict[str, str] = {}
     for batch in found.batches:
-        for step in ("qc", "segment"):
+        for step in BATCH_STEPS:
             told = read_record(layout.record(step, batch.name))
             _same_settings(layout.record(step, batch.name), told, config, step)
             inputs |= {p: i["input"] for p, i in told["images"].items() if "input" in i}
+    last = layout.record("aggregate")
+    _same_settings(last, read_record(last), config, "aggregate")
     there, known = {item.path for item in found.items}, {*recorded.inputs, *recorded.left_out}
     if there != known:
         raise BadInput(

@@ -88,7 +88,7 @@ class Published:
             It is there, and damaged.
         """
         if not self.afar:
-            root, sets = self._labelled.get(image, (Path(), set()))
+            root, sets = self.labelled.get(image, (Path(), set()))
             return stored_labels(str(root), join(image, "labels", name)) if name in sets else None
         try:
             address = f"{self.recorded.root}/{self.layout.labels.name}"
@@ -97,5 +97,6 @@ class Published:
             return None
 
     @cached_property
-    def _labelled(self) -> dict[str, tuple[Path, set[str]]]:
+    def labelled(self) -> dict[str, tuple[Path, set[str]]]:
+        """Images that have labels on this machine: root of these, and object sets."""
         return labelled_images(self.layout)

@@ -8,7 +8,6 @@ label image and column. Nothing is written but to a folder of our own.
 import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +26,7 @@ from voxelmill.plugin import BadConfig, BadInput, OutputExists
 from voxelmill.reproduction import DIFFERENT, IDENTICAL, NOT_COMPARED, Finding, Verdict, worst
 from voxelmill.steps.existing import Chose, existing, settings_of
 from voxelmill.steps.gather import Gathered, gather, read_record
+from voxelmill.steps.jobfacts import reason_told
 from voxelmill.steps.originals import (
     check_inputs,
     choose,
@@ -99,8 +99,9 @@ def reproduce(recorded: Recorded, asked: Asked, say: Callable[[str], None]) -> R
     use_stores(config.stores)
     for line in differences(recorded):
         say(f"warning: {line}")
-    with _folder(asked.out) as folder:
-        published = Published(recorded, folder / "crate")
+    with TemporaryDirectory(prefix="voxelmill-reproduce-") as temporary:
+        published = Published(recorded, Path(temporary, "crate"))
+        folder = asked.out or Path(temporary, "rerun")
         if asked.against is not None:
             chose, layout = existing(recorded, asked.against, config)
         else:
@@ -127,15 +128,6 @@ def _check(recorded: Recorded, asked: Asked) -> None:
     root = None if is_url(recorded.root) else Path(recorded.root).resolve()
     if root and asked.out and root in (asked.out.resolve(), *asked.out.resolve().parents):
         raise BadConfig(f"--out {asked.out}: in the crate, which stays as it is. Name another")
-
-
-@contextmanager
-def _folder(out: Path | None) -> Iterator[Path]:
-    if out is not None:
-        yield out
-        return
-    with TemporaryDirectory(prefix="voxelmill-reproduce-") as folder:
-        yield Path(folder)
 
 
 def _made(
@@ -175,7 +167,6 @@ def _plan(recorded: Recorded, asked: Asked, folder: Path) -> int:
     """Seed of the sample: as asked, or of the interrupted rerun that goes on, or a new one."""
     what = {
         "crate": digest([dict(recorded.config), dict(recorded.inputs), recorded.dataset]),
-        "data": asked.data,
         "sample": asked.sample,
         "voxelmill": __version__,
     }
@@ -202,8 +193,8 @@ def _as_named(url: str, name: str, folder: Path) -> str:
         return url
     link = folder / "input" / name
     link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(here.resolve(), target_is_directory=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(here.resolve(), target_is_directory=True)
     return str(link)
 
 
@@ -226,7 +217,8 @@ def _left_out(
     recorded: Recorded, found: Gathered, images: Sequence[str], url: str
 ) -> Iterator[Finding]:
     """Compare images without results, and why; `url` of an input that has another name here."""
-    now = {**found.quarantined, **found.excluded}
+    here = found.batches[0].url
+    now = {p: reason_told(why, here) for p, why in {**found.quarantined, **found.excluded}.items()}
     if url:
         now = {p: why.replace(place_of(url), recorded.name) for p, why in now.items()}
     for image in images:

@@ -96,7 +96,7 @@ def rerun(what: Rerun, say: Callable[[str], None]) -> int:
     for batch in what.batches:
         write_json(what.layout.batch(batch.name), batch.as_json())
     _exclude(what)
-    how = _fitting(what)
+    how = fitting(what)
     steps = [(record, step) for record, step in _steps(what, how) if not record.exists()]
     for number, (record, step) in enumerate(steps, 1):
         name = record.relative_to(what.layout.root / "records").with_suffix("")
@@ -147,7 +147,7 @@ def _exclude(what: Rerun) -> None:
             write_json(what.layout.gate(batch.name), {"excluded": mine})
 
 
-def _fitting(what: Rerun) -> Execution:
+def fitting(what: Rerun) -> Execution:
     """Blocks and workers that this machine has memory for; they change no result."""
     extents = {name: e for batch in what.batches for name, e in largest(batch).items()}
     load, most = Load(what.settings, Blocks(), Compute(), what.cores), limit()

@@ -7,6 +7,7 @@ write in another way; where label images are there, their voxels decide.
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,9 @@ def compare_labels(
 ) -> Iterator[Finding]:
     """Compare all labels; those of images that were left out on both sides are none."""
     said = published.recorded.labels
+    with suppress(StoreUnavailable):
+        # Found once, before threads ask; what is damaged is told of the images that it concerns.
+        _ = published.labelled
     pairs = [
         (image, name)
         for name in sets

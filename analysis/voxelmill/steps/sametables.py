@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from voxelmill.layout import Layout
 from voxelmill.ledger import sha256_of
+from voxelmill.progress import Progress
 from voxelmill.reproduction import (
     DIFFERENT,
     IDENTICAL,
@@ -189,18 +190,20 @@ def _by_batch(
     paths = [p for p in published.tables(folder) if not holding or Path(p).stem in holding]
     seen: set[str] = set()
     blind = same = 0
-    for path in paths:
-        file = published.file(path)
-        if file is None:
-            same += _same_bytes(published, path, here.get(Path(path).stem), table)
-            blind += 1
-            continue
-        (images,) = read_table(file, [IMAGE]).values()
-        mine = table.chosen.images & set(images)
-        if files := sorted({here[batch_of[image]] for image in mine}):
-            table.add(file, files, mine)
-        seen |= mine
-        published.drop(path)
+    with Progress().stage(f"compare {table.thing}", len(paths)) as done:
+        for path in paths:
+            done()
+            file = published.file(path)
+            if file is None:
+                same += _same_bytes(published, path, here.get(Path(path).stem), table)
+                blind += 1
+                continue
+            (images,) = read_table(file, [IMAGE]).values()
+            mine = table.chosen.images & set(images)
+            if files := sorted({here[batch_of[image]] for image in mine}):
+                table.add(file, files, mine)
+            seen |= mine
+            published.drop(path)
     if not blind:
         _beyond(table, here.values(), seen)
     if same + len(paths) > blind:
