@@ -260,4 +260,6 @@ def _read(files: Sequence[Path], names: Sequence[str], rows: NDArray[np.int64]) 
 
 
 def _at(column: Any, rows: NDArray[np.int64]) -> Any:  # noqa: ANN401 - array or list
+    if len(column) == rows.size and bool((rows == np.arange(rows.size)).all()):
+        return column
     return column[rows] if isinstance(column, np.ndarray) else [column[i] for i in rows]
