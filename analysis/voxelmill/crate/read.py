@@ -83,6 +83,7 @@ def _recorded(root: str, entities: Entities) -> Recorded:
         lock=entities[ids.LOCK]["value"],
         inputs=dict(_lines(entities, ids.INVENTORIES, 2)),
         labels={(image, name): value for image, name, value in _lines(entities, ids.LABELS, 3)},
+        batches=_batches(entities),
         left_out=dict(_lines(entities, ids.LEFT_OUT, 2)),
         files=dict(_files(entities)),
     )
@@ -101,6 +102,18 @@ def _lines(entities: Entities, prefix: str, parts: int) -> Iterator[Any]:
             if len(found) != parts:
                 raise ValueError(f"{id_}: '{line[:80]}'")
             yield tuple(found)
+
+
+def _batches(entities: Entities) -> dict[str, tuple[str, ...]]:
+    """Images of each batch: those with an inventory, then others that were left out."""
+    found: dict[str, dict[str, None]] = {}
+    for prefix in (ids.INVENTORIES, ids.LEFT_OUT):
+        for id_ in sorted(id_ for id_ in entities if id_.startswith(prefix)):
+            images = found.setdefault(id_.removeprefix(prefix), {})
+            images.update(
+                (line.split("\t")[0], None) for line in entities[id_]["value"].splitlines()
+            )
+    return {name: tuple(images) for name, images in sorted(found.items())}
 
 
 def _files(entities: Entities) -> Iterator[tuple[str, StoredFile]]:

@@ -49,14 +49,15 @@ def batch_facts(batch: Batch, records: Records, gathered: Gathered) -> BatchFact
         for name, done in entry.get("objects", {}).items():
             labels[path, name] = done["sha256"]
         if reason := gathered.excluded.get(path) or gathered.quarantined.get(path):
-            left_out[path] = " ".join(bare(_local(reason, batch.url)).split())
+            left_out[path] = reason_told(reason, batch.url)
     return BatchFacts(batch.name, len(batch.items), inputs, labels, left_out)
 
 
-def _local(reason: str, url: str) -> str:
-    """Reason without the folder that the dataset lies in."""
+def reason_told(reason: str, url: str) -> str:
+    """Reason on one line without what is of this machine: the folder of the dataset, any other."""
     folder = str(Path(url).parent) if url.startswith("/") else ""
-    return reason.replace(f"{folder}/", "") if folder.strip("/") else reason
+    local = reason.replace(f"{folder}/", "") if folder.strip("/") else reason
+    return " ".join(bare(local).split())
 
 
 def _changed(path: Path, file: File) -> float:
