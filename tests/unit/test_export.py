@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -185,6 +186,20 @@ def test_volumes_have_three_coordinates_also_without_shape(tmp_path: Path) -> No
     )
     assert np.array_equal(boxes.obsm["spatial"], (low + high - 1) / 2 * 0.5)
     assert np.abs(boxes.obsm["spatial"] - exact.obsm["spatial"]).max() < 1.5
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_what_the_guide_shows_runs(number: int) -> None:
+    guide = Path(__file__).resolve().parents[2] / "docs" / "export.md"
+    code = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(code) == 3
+    for library in re.findall(r"^import (\w+)", code[number], re.MULTILINE):
+        pytest.importorskip(library, reason=f"{library} is not installed")
+    if "read_h5ad" in code[number]:
+        run(Wanted(anndata=Path("nuclei.h5ad"), sets=("nuclei",)))
+    else:
+        run(Wanted(spatialdata=Path("plate1.zarr"), sets=("nuclei",)))
+    exec(compile(code[number], "docs/export.md", "exec"), {})  # noqa: S102
 
 
 def test_one_dataset_can_be_named_by_its_folder(plate: Path) -> None:
