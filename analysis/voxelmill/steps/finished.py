@@ -6,13 +6,16 @@ from typing import Any
 
 from voxelmill.crate.recorded import Recorded
 from voxelmill.export.finished import Finished, Labelled, Provenance
-from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, Layout, manifest
+from voxelmill.layout import BATCH_STEPS, Layout, manifest
 from voxelmill.ledger import sha256_of
 from voxelmill.plugin import BadConfig, BadInput
 from voxelmill.steps.gather import gather, read_record
 from voxelmill.steps.viewdata import Results
 from voxelmill.study import Study
 from voxelmill.tables import read_table
+
+NEEDED = ("aggregate", "report")
+"""Of the steps of a dataset; earlier versions have left no crate."""
 
 
 def finished(
@@ -72,7 +75,7 @@ def finished(
 
 def _refuse_unfinished(layout: Layout, batches: Sequence[str]) -> None:
     wanted = [(step, batch) for step in BATCH_STEPS for batch in batches]
-    wanted += [(step, "") for step in DATASET_STEPS]
+    wanted += [(step, "") for step in NEEDED]
     absent = [job for job in wanted if not layout.record(*job).exists()]
     if absent:
         first = " ".join(part for part in absent[0] if part)
