@@ -15,8 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 CLUSTERS := slurm or rgw or oidc or kubernetes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cellpose lint format bench real test-clusters test-stores test-slurm test-rgw \
-	test-kubernetes lock browser clean
+.PHONY: help demo test cellpose spatialdata lint format bench real test-clusters test-stores \
+	test-slurm test-rgw test-kubernetes lock browser clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' $(MAKEFILE_LIST) | column -t -s ':'
@@ -35,6 +35,14 @@ cellpose: $(READY)  ## add Cellpose 3, BioImage.IO and PyTorch (for CPU) to the 
 	$(BIN)/python -m pip install --quiet -c $(VENV)/constraints.txt $(NETWORKS) \
 	bioimageio.core onnxruntime onnx
 	PATH=$(CURDIR)/$(BIN):$$PATH sh $(ENVS)/cellpose3.post-deploy.sh
+
+# Its metadata ask for an older Dask than the lock has, for what is not used of it: points.
+spatialdata: $(READY)  ## add SpatialData to the environment
+	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/constraints.txt
+	$(BIN)/python -m pip install --quiet -c $(VENV)/constraints.txt annsel click dask-image \
+	datashader geopandas multiscale-spatial-image==2.0.3 networkx pooch shapely spatial-image \
+	universal-pathlib xarray-spatial
+	$(BIN)/python -m pip install --quiet --no-deps spatialdata==0.7.3
 
 lint: $(READY)  ## check style, types, workflow and layering
 	$(BIN)/ruff check
