@@ -7,7 +7,14 @@ from typing import Annotated, Literal
 import typer
 
 from voxelmill.plugin import VoxelmillError
-from voxelmill.steps import commands, cratecommands, dumpcommands, gatecommands, resultcommands
+from voxelmill.steps import (
+    accesscommands,
+    commands,
+    cratecommands,
+    dumpcommands,
+    gatecommands,
+    resultcommands,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -284,7 +291,14 @@ def schema_command() -> None:
     typer.echo(schema_yaml(), nl=False)
 
 
-for each in (resultcommands, gatecommands, cratecommands, dumpcommands, commands):
+for each in (
+    resultcommands,
+    gatecommands,
+    cratecommands,
+    dumpcommands,
+    accesscommands,
+    commands,
+):
     app.add_typer(each.app)
 
 

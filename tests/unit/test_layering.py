@@ -33,9 +33,11 @@ ONLY = {
     "pyarrow": ("tables",),
     "xarray": ("api",),
     "snakemake": (),
+    **dict.fromkeys(("httpx", "joserfc", "qrcode", "keyring"), ("access",)),
 }
 LAZY = (  # heavy: imported inside functions
     "numba", "torch", "cellpose", "bioimageio", "onnx", "onnxruntime", "matplotlib", "kubernetes",
+    "httpx", "joserfc", "qrcode", "keyring",
 )  # fmt: skip
 PLUGIN_SEES = ("plugin", "kernels")  # and its own contract: the __init__ and _shared parts
 

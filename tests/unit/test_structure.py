@@ -154,7 +154,10 @@ ABSENT = {"bioimageio": "bioimageio.core"}
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("analysis/voxelmill", ("bioimageio", "cellpose", "kubernetes", "s3", "slurm")),
+        (
+            "analysis/voxelmill",
+            ("bioimageio", "cellpose", "keyring", "kubernetes", "login", "s3", "slurm"),
+        ),
         ("benchmarks", ("bench", "s3")),
     ],
 )
