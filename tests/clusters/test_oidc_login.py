@@ -292,7 +292,11 @@ def test_no_token_is_said_anywhere(caplog: pytest.LogCaptureFixture) -> None:
     logins.expire(vault)
     done = logins.call("whoami")
     assert done.returncode == 2
-    said += [done.stdout, done.stderr, logins.call("logout").stdout]
+    said += [done.stdout, done.stderr]
+    oidc.tell(hang_up=1)
+    done = logins.call("whoami")
+    assert "no answer" in done.stderr
+    said += [done.stderr, logins.call("logout").stdout]
     said += [caplog.text, *(repr(record.__dict__) for record in caplog.records)]
     assert "httpx" in caplog.text
     assert len(found) == 6
