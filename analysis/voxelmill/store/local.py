@@ -86,7 +86,7 @@ class LocalObjects:
     def through(self, key: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
         """What `use` makes of a file's content, which comes in pieces; None: there is no file."""
         path = f"{self._root}/{key}"
-        with _local_errors(Path(path)):
+        with local_errors(Path(path)):
             try:
                 file = os.open(path, os.O_RDONLY)
             except (FileNotFoundError, NotADirectoryError):

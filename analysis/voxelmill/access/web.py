@@ -1,0 +1,174 @@
+"""Requests to an OpenID provider: over TLS, with time limits, and silent about secrets.
+
+In: an address, or a form. Out: the status and the JSON object of the answer. No answer is a
+`StoreUnavailable`. What is said of a failure names the address and never what was sent: an error of
+httpx holds the request, so none is let through.
+"""
+
+import os
+import time
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from voxelmill.access.settings import require_libraries
+from voxelmill.plugin import BadConfig, StoreUnavailable
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+Json = dict[str, Any]
+Form = dict[str, str | SecretStr]
+"""Fields of a request; the values of secret ones show in no text."""
+
+CONNECT_S, ANSWER_S = 10.0, 30.0
+PAUSES_S = (0.5, 2.0)
+"""Between attempts to connect. A request that may have arrived is not sent again: a second use of
+a refresh token ends the session."""
+GATEWAY = range(500, 600)
+TOO_MANY = 429
+SAID = 200
+"""Longest text of a provider that is shown, in characters."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status and JSON object of an answer; an object is empty where there is none."""
+
+    status: int
+    body: Json = field(repr=False)
+
+    @property
+    def good(self) -> bool:
+        """Whether it is what was asked for."""
+        return self.status == 200
+
+    @property
+    def error(self) -> str:
+        """Code of an error of OAuth, or the status."""
+        return printable(self.body.get("error") or f"status {self.status}")
+
+
+def printable(text: object) -> str:
+    """Text of someone else's that a terminal can show: one line, no control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())[:SAID]
+
+
+def secure(url: str, what: str) -> str:
+    """Return an address that nobody on the way can read: https, or http on this machine.
+
+    Raises
+    ------
+    BadConfig
+        It is none.
+    """
+    parts = urlsplit(url)
+    plain = parts.scheme == "http" and _loopback(parts.hostname or "")
+    if not parts.hostname or "@" in parts.netloc or not (parts.scheme == "https" or plain):
+        raise BadConfig(
+            f"{what}: {printable(url)!r}; allowed: https://…, or http:// on this machine"
+        )
+    return url
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Web:
+    """Connections to providers.
+
+    Parameters
+    ----------
+    ca : str
+        PEM file with the certificate of a private CA; empty: those of the system and of
+        ``SSL_CERT_FILE``.
+    """
+
+    def __init__(self, ca: str = "") -> None:
+        require_libraries()
+        import httpx
+
+        limit = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
+        self._client = httpx.Client(verify=_trust(ca), timeout=limit)
+
+    def get(self, url: str, token: SecretStr | None = None) -> Answer:
+        """Ask for a JSON object, as the holder of an access token if there is one."""
+        headers = {"Accept": "application/json"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+        return self._ask(self._client.build_request("GET", url, headers=headers))
+
+    def post(self, url: str, form: Form) -> Answer:
+        """Send a form."""
+        plain = {
+            k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in form.items()
+        }
+        headers = {"Accept": "application/json"}
+        return self._ask(self._client.build_request("POST", url, data=plain, headers=headers))
+
+    def _ask(self, request: "httpx.Request") -> Answer:
+        import httpx
+
+        for pause in (*PAUSES_S, None):
+            try:
+                response = self._client.send(request)
+            except httpx.ConnectError as error:
+                if pause is None or "CERTIFICATE" in str(error):
+                    raise unavailable(request.url, error) from None
+            except httpx.HTTPError as error:
+                raise unavailable(request.url, error) from None
+            else:
+                break
+            time.sleep(pause)
+        if response.status_code in GATEWAY or response.status_code == TOO_MANY:
+            raise StoreUnavailable(f"{request.url}: status {response.status_code}. Try again later")
+        try:
+            body = response.json()
+        except ValueError:
+            body = {}
+        return Answer(response.status_code, body if isinstance(body, dict) else {})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.close()
+
+
+def _trust(ca: str) -> "ssl.SSLContext":
+    import httpx
+
+    try:
+        context = httpx.create_ssl_context()
+        context.load_default_certs()
+        if ca:
+            context.load_verify_locations(cafile=ca)
+    except OSError as error:
+        raise BadConfig(
+            f"{ca or os.environ.get('SSL_CERT_FILE')}: no certificates "
+            f"({error.strerror or 'not PEM'}); allowed: a PEM file of a CA. Give another --ca, or "
+            "SSL_CERT_FILE"
+        ) from None
+    return context
+
+
+def unavailable(url: object, error: Exception) -> StoreUnavailable:
+    """Error that says that a provider does not answer, and why."""
+    said = printable(error) or type(error).__name__
+    step = "Name its private CA: --ca FILE" if "CERTIFICATE" in said else "Try again later"
+    return StoreUnavailable(f"{url}: no answer ({said}). {step}")
