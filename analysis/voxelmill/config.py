@@ -17,7 +17,7 @@ from voxelmill.execution import Batches, Blocks, Compute, Model
 from voxelmill.illumination import Illumination
 from voxelmill.objectsets import Name, ObjectSet, Segmented
 from voxelmill.qc import Metric, ObjectMetric
-from voxelmill.storeoptions import Prefix, StoreOptions, is_url
+from voxelmill.storeoptions import Stores, is_url
 from voxelmill.study import Study
 
 MIRROR = ".snakemake/storage/results"
@@ -176,10 +176,10 @@ class Config(Settings):
         default="results",
         description="Folder that everything is written to, or s3://bucket/prefix.",
     )
-    stores: dict[Prefix, StoreOptions] = Field(
+    stores: Stores = Field(
         default={},
         description="How object stores are reached, by the start of their addresses (`s3://` or "
-        "`s3://bucket`); keys come from the environment, never from here.",
+        "`s3://bucket`); keys come from the environment or a login, never from here.",
     )
     study: Study = Field(
         default=Study(), description="Authors, licence and REMBI fields, for what is published."

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from voxelmill.access.keys import Keys, Lasting
+from voxelmill.access.supply import SUPPLY
 from voxelmill.plugin import AccessDenied, BadConfig, BlocksFailed, StoreUnavailable
 from voxelmill.slots import waiting
 from voxelmill.store.remote import (
@@ -26,6 +28,8 @@ from voxelmill.storeoptions import StoreOptions, options_of
 REGION = "us-east-1"
 AMBIENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
            "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_CA_BUNDLE", "SSL_CERT_FILE")  # fmt: skip
+SPENT = ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired")
+"""What it says of temporary keys that it does not take any more."""
 ABSENT = "NoSuchKey"
 """What the answer of an S3 service says of an object that is not there."""
 
@@ -51,13 +55,7 @@ class S3Objects(RemoteObjects):
         super().__init__(url)
         bucket, _, self._root = url.removeprefix("s3://").partition("/")
         # One client a bucket: connections are kept for all images and labels there.
-        self._bucket = f"s3://{bucket}"
-
-    def zarr_store(self) -> Any:  # noqa: ANN401
-        """Return the same root as a read-only zarr store."""
-        from zarr.storage import ObjectStore
-
-        return ObjectStore(_s3_store(self._url, options_of(self._url), _ambient()), read_only=True)
+        self._base = f"s3://{bucket}"
 
     def size(self, key: str) -> int | None:
         """Bytes of an object; None where there is none.
@@ -92,9 +90,9 @@ class S3Objects(RemoteObjects):
 
         whole = self._full(prefix)
         start = f"{whole}/" if whole else ""
-        with store_errors(f"{self._bucket}/{start}"), waiting():
+        with store_errors(f"{self._base}/{start}"), waiting():
             try:
-                pages = list(self._store().list(whole or None, chunk_size=1000))
+                pages = self._made(lambda s: list(s.list(whole or None, chunk_size=1000)))
             except (FileNotFoundError, GenericError) as error:
                 if isinstance(error, GenericError) and "status code: 404" not in str(error):
                     raise
@@ -115,7 +113,8 @@ class S3Objects(RemoteObjects):
         """
         try:
             with store_errors(f"{self._url}/{key}"), waiting():
-                self._store().put(self._full(key), content, use_multipart=False)
+                full = self._full(key)
+                self._made(lambda store: store.put(full, content, use_multipart=False))
         except FileNotFoundError as error:
             raise BlocksFailed(f"{self._gone(key, error)}. Nothing was written") from error
         except (AccessDenied, StoreUnavailable) as error:
@@ -129,10 +128,17 @@ class S3Objects(RemoteObjects):
     def delete(self, key: str) -> None:
         """Remove one object; there may be none."""
         with store_errors(f"{self._url}/{key}"), waiting():
-            self._store().delete(self._full(key))
+            self._made(lambda store: store.delete(self._full(key)))
 
-    def _store(self) -> Any:  # noqa: ANN401 - stores of obstore share no type
-        return _s3_store(self._bucket, options_of(self._url), _ambient())
+    def _entry(self) -> Lasting | None:
+        return SUPPLY.keys(options_of(self._url))
+
+    def _another(self, entry: Lasting, error: Exception) -> Lasting | None:
+        taken_back = any(f"<Code>{code}<" in str(error) for code in SPENT)
+        return SUPPLY.keys(options_of(self._url), refused=entry.id) if taken_back else None
+
+    def _client(self, entry: Any, url: str) -> Any:  # noqa: ANN401 - stores of obstore share no type
+        return _s3_store(url, options_of(self._url), _ambient(), entry)
 
     def _absent(self, key: str, error: FileNotFoundError) -> None:
         if ABSENT not in str(error):
@@ -156,14 +162,18 @@ def _ambient() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def _s3_store(url: str, options: StoreOptions, values: tuple[str, ...]) -> Any:  # noqa: ANN401
+def _s3_store(url: str, options: StoreOptions, values: tuple[str, ...], keys: Keys | None) -> Any:  # noqa: ANN401
     from obstore.store import S3Store
 
     more: dict[str, Any] = {}
     ambient = dict(zip(AMBIENT, values, strict=True))
     if endpoint := options.endpoint or ambient["AWS_ENDPOINT_URL"]:
         more["endpoint"] = endpoint
-    if options.anonymous:
+    if keys is not None:
+        more["access_key_id"] = keys.access_key_id.get_secret_value()
+        more["secret_access_key"] = keys.secret_access_key.get_secret_value()
+        more["session_token"] = keys.session_token.get_secret_value()
+    elif options.anonymous:
         more["skip_signature"] = True
     elif profile := options.profile or ambient["AWS_PROFILE"]:
         more["credential_provider"] = _of_profile(profile)
@@ -175,7 +185,7 @@ def _s3_store(url: str, options: StoreOptions, values: tuple[str, ...]) -> Any: 
     else:
         raise AccessDenied(
             f"{url}: no credentials: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set, "
-            "nor `profile` or `anonymous: true` under `stores`. Set one of them"
+            "nor `auth`, `profile` or `anonymous: true` under `stores`. Set one of them"
         )
     return S3Store.from_url(
         url,
