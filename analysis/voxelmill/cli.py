@@ -7,14 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from voxelmill.plugin import VoxelmillError
-from voxelmill.steps import (
-    accesscommands,
-    commands,
-    cratecommands,
-    dumpcommands,
-    gatecommands,
-    resultcommands,
-)
+from voxelmill.steps import commands, groups
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -291,15 +284,8 @@ def schema_command() -> None:
     typer.echo(schema_yaml(), nl=False)
 
 
-for each in (
-    resultcommands,
-    gatecommands,
-    cratecommands,
-    dumpcommands,
-    accesscommands,
-    commands,
-):
-    app.add_typer(each.app)
+for each in groups.GROUPS:
+    app.add_typer(each)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The test OpenID provider: up, down, faults, and a person with a browser. Its recipe is ``oidc/up``."""
+"""The test OpenID provider, and a person with a browser. Its recipe is ``oidc/up``."""
 
 import html
 import json

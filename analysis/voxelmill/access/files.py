@@ -100,8 +100,9 @@ def make_folder(folder: Path) -> None:
     AccessDenied
         It is there, and others can get to it.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    for above in (*reversed(folder.parents), folder):
+        # The mode of the XDG specification, for all that is missing.
+        above.mkdir(mode=FOLDER_MODE, exist_ok=True)
     check_folder(folder)
 
 

@@ -13,7 +13,7 @@ from voxelmill.access.web import Web, printable, secure
 from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable
 
 if TYPE_CHECKING:
-    from joserfc.jwk import KeySet
+    from joserfc.jwk import Key, KeySet
 
 DISCOVERY = ".well-known/openid-configuration"
 
@@ -100,19 +100,31 @@ class Keys:
 
     def again(self) -> "KeySet":
         """Fetch them, as after a change of keys."""
-        from joserfc.errors import JoseError
         from joserfc.jwk import KeySet
 
         answer = self._web.get(self._url)
         if not answer.good:
             raise StoreUnavailable(f"{self._url}: {answer.error}. Try again later")
-        try:
-            self._found = KeySet.import_key_set(_signing(answer.body))
-        except (JoseError, ValueError, TypeError, KeyError):
-            raise AccessDenied(f"{self._url}: no keys that can be used") from None
+        imported = map(_signing, _list(answer.body.get("keys")))
+        found = [key for key in imported if key is not None]
+        if not found:
+            raise AccessDenied(f"{self._url}: no keys that can be used")
+        self._found = KeySet(found)
         return self._found
 
 
-def _signing(document: dict[str, Any]) -> Any:  # noqa: ANN401 - the library's own type of JSON
-    keys = document["keys"]
-    return {"keys": [key for key in keys if key.get("use", "sig") == "sig"]}
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _signing(document: object) -> "Key | None":
+    """Key of a document; None if it is none, of a kind that is not known, or for other uses."""
+    from joserfc.errors import JoseError
+    from joserfc.jwk import JWKRegistry
+
+    if not isinstance(document, dict) or document.get("use", "sig") != "sig":
+        return None
+    try:
+        return JWKRegistry.import_key(document)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
