@@ -11,7 +11,7 @@ CLUSTERS := slurm or rgw or oidc or kubernetes
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test cellpose lint format bench real test-clusters test-stores test-slurm test-rgw \
-	test-kubernetes lock browser clean
+	test-oidc test-kubernetes lock browser clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' $(MAKEFILE_LIST) | column -t -s ':'
@@ -52,15 +52,15 @@ real: $(READY)  ## run the workflow on real images (../shared/data)
 
 # Tests on a cluster mostly wait for it: those of two clusters run side by side. Kubernetes uses the
 # store that test-rgw uses too, and is left out where it is not built.
-test-clusters: $(READY)  ## run the tests that start real servers (SLURM, Ceph, Kubernetes)
+test-clusters: $(READY)  ## run the tests that start real servers (SLURM, Ceph, OpenID, Kubernetes)
 	+$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going test-slurm test-stores
 
 test-stores:
-	+$(MAKE) --no-print-directory test-rgw
+	+$(MAKE) --no-print-directory --keep-going test-rgw test-oidc
 	+@if tests/clusters/kubernetes/build --check; then $(MAKE) --no-print-directory test-kubernetes; \
 	else echo "make test-clusters: no Kubernetes here; make test-kubernetes builds one (7 minutes)"; fi
 
-test-slurm test-rgw test-kubernetes: test-%: $(READY)
+test-slurm test-rgw test-oidc test-kubernetes: test-%: $(READY)
 	$(if $(filter kubernetes,$*),tests/clusters/kubernetes/build)
 	$(BIN)/python -m pytest tests/clusters --timeout 900 -m $* --durations 5
 

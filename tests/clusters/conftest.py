@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from clusters import image as product_image
-from clusters import kubectl, kuberuns, rgw, slurmctl
+from clusters import kubectl, kuberuns, oidc, rgw, slurmctl
 
 KEPT = os.environ.get("VOXELMILL_KEEP_CLUSTERS") == "1"
 
@@ -39,6 +39,13 @@ def slurm() -> Iterator[None]:
 def rados() -> Iterator[None]:
     """A Ceph RadosGW without buckets; no process of it is left afterwards."""
     with served(rgw):
+        yield
+
+
+@pytest.fixture(scope="session")
+def openid() -> Iterator[None]:
+    """An OpenID provider like Life Science AAI; no process of it is left afterwards."""
+    with served(oidc):
         yield
 
 

@@ -19,6 +19,7 @@ from voxelmill.plugin import AccessDenied
 
 EXPECTED = Expected(ISSUER, CLIENT, nonce="n")
 ACCESS = "an access token"
+SOUND = signed(claims(exp=4_000_000_000))
 
 
 def check(token: str, keys: Known | None = None) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def test_no_text_at_all_is_a_token(text: str) -> None:
 
 @given(st.integers(0, 2), st.data())
 def test_no_changed_character_goes_unnoticed(number: int, data: st.DataObject) -> None:
-    parts = signed(claims()).split(".")
+    parts = SOUND.split(".")
     # Of the last character of a part some bits stand for nothing.
     place = data.draw(st.integers(0, len(parts[number]) - 2))
     old = parts[number][place]

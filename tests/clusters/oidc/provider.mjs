@@ -14,8 +14,8 @@ import { createHash, createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import * as jose from 'jose';
 import Provider from 'oidc-provider';
 
-process.title = 'voxelmill-oidc';
 const PORT = +process.env.PORT;
+process.title = `vxm-oidc-${PORT}`;
 const CLIENT = 'voxelmill-test';
 const issuer = `https://localhost:${PORT}`;
 const other = `https://localhost:${PORT + 2}`;
