@@ -113,8 +113,15 @@ def _walk(model: type[BaseModel], loc: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _resolve(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node:
-        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    while "$ref" in node or "anyOf" in node:
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+            continue
+        # What may be left out is something, or null.
+        some = [option for option in node["anyOf"] if option.get("type") != "null"]
+        if len(some) != 1:
+            break
+        (node,) = some
     return node
 
 

@@ -109,7 +109,8 @@ def _fitting(stores: dict[str, StoreOptions]) -> dict[str, StoreOptions]:
         wanted = "s3" if isinstance(options.auth, Oidc) else "http"
         if options.auth and not prefix.startswith(wanted):
             kind = options.auth.kind
-            raise ValueError(f"{prefix}.auth: {kind}; allowed for addresses {wanted}://…")
+            where = "s3://…" if wanted == "s3" else "http(s)://…"
+            raise ValueError(f"{prefix}.auth: {kind}; allowed for addresses {where}")
         if isinstance(options.auth, Bearer):
             own = origin(prefix)
             if own:
