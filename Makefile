@@ -5,13 +5,18 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 TORCH_VERSION := 2.13.0
+ENVS := workflow/envs
+# What of Cellpose 3 is used, its networks, needs these.
+NETWORKS := torch==$(TORCH_VERSION) fastremap fill-voids natsort roifile tqdm
+# Versions that an environment for --use-conda pins, one a line.
+PINS = sed -n '/- voxelmill/d; s/^ *- \([^ ]*==.*\)/\1/p'
 # Without byte code every step would compile a thousand files again.
 unexport PYTHONDONTWRITEBYTECODE
 CLUSTERS := slurm or rgw or oidc or kubernetes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cellpose lint format bench real test-clusters test-stores test-slurm test-rgw \
-	test-oidc test-kubernetes lock browser clean
+.PHONY: help demo test cellpose spatialdata lint format bench real test-clusters test-stores \
+	test-slurm test-rgw test-oidc test-kubernetes lock browser clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' $(MAKEFILE_LIST) | column -t -s ':'
@@ -23,12 +28,21 @@ test: $(READY) browser  ## run the test suite (without the cluster tests)
 	$(BIN)/python -m pytest -n 2 --timeout 300 -m 'not ($(CLUSTERS))'
 
 # The lock stays free of PyTorch, whose builds for CPU and CUDA differ. Cellpose 3 asks for an
-# older NumPy (< 2.1) than it needs for what is used of it: its networks.
+# older NumPy (< 2.1) than it needs for what is used of it, so it comes after the others, alone.
 cellpose: $(READY)  ## add Cellpose 3, BioImage.IO and PyTorch (for CPU) to the environment
 	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/constraints.txt
-	$(BIN)/python -m pip install --quiet -c $(VENV)/constraints.txt torch==$(TORCH_VERSION) \
-	fastremap fill-voids natsort roifile tqdm bioimageio.core onnxruntime onnx
-	$(BIN)/python -m pip install --quiet --no-deps cellpose==3.1.1.3
+	$(PINS) $(ENVS)/cellpose3.yaml $(ENVS)/bioimageio.yaml >> $(VENV)/constraints.txt
+	$(BIN)/python -m pip install --quiet -c $(VENV)/constraints.txt $(NETWORKS) \
+	bioimageio.core onnxruntime onnx
+	PATH=$(CURDIR)/$(BIN):$$PATH sh $(ENVS)/cellpose3.post-deploy.sh
+
+# Its metadata ask for an older Dask than the lock has, for what is not used of it: points.
+spatialdata: $(READY)  ## add SpatialData to the environment
+	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/constraints.txt
+	$(BIN)/python -m pip install --quiet -c $(VENV)/constraints.txt annsel click dask-image \
+	datashader geopandas multiscale-spatial-image==2.0.3 networkx pooch shapely spatial-image \
+	universal-pathlib xarray-spatial
+	$(BIN)/python -m pip install --quiet --no-deps spatialdata==0.7.3
 
 lint: $(READY)  ## check style, types, workflow and layering
 	$(BIN)/ruff check
@@ -66,7 +80,7 @@ test-slurm test-rgw test-oidc test-kubernetes: test-%: $(READY)
 
 # The lock names no index: hashes make any mirror serve the same files. Add UPGRADE=--upgrade for
 # newer versions. 3.11.4 only steers the resolver: it reads "> 3.11" as "not 3.11".
-lock: build/uv/bin/uv  ## resolve pyproject.toml into requirements.lock and that of the container
+lock: build/uv/bin/uv  ## resolve pyproject.toml into the locks and workflow/envs
 	printf 'hatchling\neditables\nsetuptools\nwheel\n' | build/uv/bin/uv pip compile \
 	pyproject.toml - --universal --python-version 3.11.4 --fork-strategy fewest \
 	--extra bench --extra dev --extra export --extra s3 --extra slurm --extra kubernetes \
@@ -78,6 +92,25 @@ lock: build/uv/bin/uv  ## resolve pyproject.toml into requirements.lock and that
 	--extra s3 --extra kubernetes --extra login --constraint requirements.lock \
 	--generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command 'make lock' --quiet --output-file requirements-container.lock
+	$(call pin,cellpose3,,$(NETWORKS))
+	$(call pin,voxelmill,,)
+	$(call pin,cellpose-sam,--extra cellpose-sam,torch==$(TORCH_VERSION))
+	$(call pin,bioimageio,--extra bioimageio,)
+
+# Write the versions of an environment for --use-conda anew: those of the lock; of what the lock
+# leaves out, those that it has, or newer ones (UPGRADE). They are the same in all of them.
+# Snakemake copies the file elsewhere, so it cannot name the lock by its path.
+define pin
+@mkdir -p build/envs
+$(PINS) $(ENVS)/$(1).yaml > build/envs/$(1).txt
+printf '%s\n' $(3) | build/uv/bin/uv pip compile pyproject.toml - $(2) --universal \
+--python-version 3.11.4 --fork-strategy fewest --constraint requirements.lock \
+$(if $(filter-out cellpose3,$(1)),--constraint build/envs/cellpose3.txt) --no-header \
+--no-emit-index-url --no-annotate --quiet $(UPGRADE) --output-file build/envs/$(1).txt
+version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) && \
+sed "s/^\( *- voxelmill[^=]*\).*/\1==$$version/; /- voxelmill/q" $(ENVS)/$(1).yaml > build/envs/$(1) && \
+sed 's/^/      - /' build/envs/$(1).txt >> build/envs/$(1) && mv build/envs/$(1) $(ENVS)/$(1).yaml
+endef
 
 browser:
 	@command -v chromedriver >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \

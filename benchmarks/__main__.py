@@ -33,7 +33,7 @@ HEADLINES = (
 """How the names of the rows begin that the README shows."""
 TOPICS = ("accuracy", "segmentation", "components", "overhead", "limits", "labels", "reading",
           "features", "features_memory", "segmenters", "pipeline", "memory", "mosaic",
-          "chaos", "objectstore", "week", "plan", "scaling", "imagequality")  # fmt: skip
+          "chaos", "objectstore", "week", "plan", "scaling", "imagequality", "verify")  # fmt: skip
 
 
 def run(topic: str) -> list[Row]:

@@ -135,7 +135,8 @@ class Scene:
 
 
 def _apart(path: Path) -> bool:
-    timed = path.name == "index.html" or path.suffix == ".log" or "logs" in path.parts
+    timed = path.name in ("index.html", "ro-crate-metadata.json")
+    timed = timed or path.suffix == ".log" or "logs" in path.parts
     return timed or path.name.startswith(".") or path.parts[1:2] == ("scratch",)
 
 

@@ -30,7 +30,8 @@ MUST, AIM = {"shape + intensity": 6.0, "all families": 1.5}, {"shape + intensity
                                                               "all families": 4.0}  # fmt: skip
 TERABYTES, USED_BYTES, WEEK_S = 100, 2, 7 * 24 * 3600
 START = "Snakemake and start"
-STEPS = ("scan", "qc", "segment", "measure", "aggregate", "report", "check")
+STEPS = ("scan", "qc", "segment", "measure", "aggregate", "report", "provenance",
+         "check")  # fmt: skip
 CONFIG = """
 datasets: plate.tsv
 results: {results}

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from voxelmill.joblog import MARK, STALE_S
-from voxelmill.layout import Layout, batch_table, running, verdict, verdict_log
+from voxelmill.layout import DATASET_STEPS, Layout, batch_table, running, verdict, verdict_log
 from voxelmill.steps.jobsurvey import Standing, Survey, survey
 from voxelmill.tables import write_table
 
@@ -91,7 +91,7 @@ class Tree:
             for batch in range(self.datasets[dataset]):
                 self.record(step, f"{batch:04d}", dataset=dataset)
                 self.log(step, f"{batch:04d}", owner=ELSEWHERE, end="finished", dataset=dataset)
-        for step in ("aggregate", "report"):
+        for step in DATASET_STEPS:
             self.record(step, dataset=dataset)
             self.log(step, owner=ELSEWHERE, end="finished", dataset=dataset)
 

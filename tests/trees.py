@@ -162,12 +162,12 @@ def _versioned(key: str, value: dict[str, Any], version: str) -> dict[str, Any]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file by its path; logs and the index left out: they tell times."""
+    """SHA-256 of every file by its path, but logs, the index and crates: they tell times."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and path.name != "index.html"
+        and path.name not in ("index.html", "ro-crate-metadata.json")
         and "logs" not in path.parts
         and path.suffix != ".log"
     }

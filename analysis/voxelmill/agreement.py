@@ -140,6 +140,34 @@ def agreement(table: Ints) -> Counts:
     )
 
 
+def least_iou(table: Ints) -> float:
+    """Smallest intersection over union of any object, on either side, with what it shares most.
+
+    Parameters
+    ----------
+    table : (n, 3) int64 array
+        Rows of `overlap`, of the whole image.
+
+    Returns
+    -------
+    float
+        0 where an object meets none; 1 where there are no objects. Above 0.5 each has one
+        counterpart.
+    """
+    if not len(table):
+        return 1.0
+    _, a, of_a = _objects(table[:, 0], table[:, 2])
+    _, b, of_b = _objects(table[:, 1], table[:, 2])
+    both = (table[:, :2] > 0).all(axis=1)
+    shares = np.where(both, table[:, 2] / (of_a + of_b - table[:, 2]), 0.0)
+    found = 1.0
+    for labels, at in ((table[:, 0], a), (table[:, 1], b)):
+        most = np.zeros(int(at.max()) + 1)
+        np.maximum.at(most, at, shares)
+        found = min(found, most[at[labels > 0]].min(initial=1.0))
+    return float(found)
+
+
 def _summed(rows: Ints) -> Ints:
     """Sum the rows of each pair of labels; ascending by labels."""
     if not len(rows):

@@ -14,6 +14,8 @@ Review: TypeAlias = Mapping[str, Any]
 """Record of *review*."""
 Approval: TypeAlias = Mapping[str, Any]
 """Content of ``approval.json``: who, when, why, exclude, review, history."""
+AUTO, BY = "auto: ", "approval by "
+"""How reasons begin: a rule has left an image out, or a person."""
 MOST_NAMES = 24
 """Names of what is allowed in a message."""
 
@@ -46,17 +48,22 @@ def failing(review: Review) -> dict[str, str]:
 
 def by_rule(review: Review) -> dict[str, str]:
     """Images that ``gate: auto`` leaves out → reason."""
-    return {path: f"auto: {faults}" for path, faults in failing(review).items()}
+    return {path: f"{AUTO}{faults}" for path, faults in failing(review).items()}
 
 
 def by_approval(review: Review, approval: Approval) -> dict[str, str]:
     """Images that an approval leaves out → reason."""
     wells, images = set(approval["exclude"]["wells"]), set(approval["exclude"]["images"])
-    reason = f"approval by {approval['who']}: {approval['why']}"
+    reason = f"{BY}{approval['who']}: {approval['why']}"
     return {
         path: reason for path, image in review["images"].items()
         if path in images or image["well"] in wells
     }  # fmt: skip
+
+
+def is_exclusion(reason: str) -> bool:
+    """Whether an image that has no results was left out on purpose, as its reason tells."""
+    return reason.startswith((AUTO, BY))
 
 
 def holds(review: Review, approval: Approval | None) -> bool:

@@ -9,12 +9,14 @@ import os
 import platform
 from functools import cache
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from voxelmill.configfile import parse
 from voxelmill.execution import Model
 from voxelmill.home import home
+from voxelmill.layout import BATCH_STEPS, DATASET_STEPS
 from voxelmill.ledger import write_json
 from voxelmill.plugin import BadConfig, OutputExists
 from voxelmill.site import site_path
@@ -71,6 +73,13 @@ class Calibration(Model):
         description="Bytes written: `label` for each object and pixel of its diameter, `value` of "
         "a table, `index` and `record` for each object and image."
     )
+
+    @model_validator(mode="after")
+    def _knows_all_steps(self) -> Self:
+        for step in (*BATCH_STEPS, *DATASET_STEPS):
+            if step not in self.start or step not in self.image:
+                raise ValueError(f"'{step}' is not measured. Run `voxelmill calibrate` again")
+        return self
 
 
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

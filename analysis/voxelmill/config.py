@@ -6,6 +6,7 @@ Snakemake tracks it as a parameter, so a change elsewhere reruns nothing.
 """
 
 import re
+from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,6 +16,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from voxelmill.choice import DEFAULT_METRICS, AnyFeature, AnyMetric, Level, with_defaults
 from voxelmill.execution import Batches, Blocks, Compute, Model
 from voxelmill.illumination import Illumination
+from voxelmill.incoming import Incoming
 from voxelmill.objectsets import Name, ObjectSet, Segmented
 from voxelmill.qc import Metric, ObjectMetric
 from voxelmill.storeoptions import Stores, is_url
@@ -31,9 +33,21 @@ PARTS: dict[str, tuple[str, ...]] = {
     "measure": ("objects", "features", "relations", "sparse", "illumination"),
     "aggregate": ("objects", "features", "relations", "qc"),
     "report": ("objects", "features", "qc", "sparse", "illumination"),
+    "provenance": (
+        "objects",
+        "features",
+        "relations",
+        "qc",
+        "sparse",
+        "illumination",
+        "labels",
+        "batches",
+        "stores",
+        "study",
+    ),
 }
 """Which settings change the result of which step."""
-GATED = ("review", "report")
+GATED = ("review", "report", "provenance")
 """Steps whose result shows `qc.gate`."""
 
 
@@ -158,6 +172,15 @@ class Settings(Model):
         found = (s.channels for s in self.objects.values() if isinstance(s, Segmented))
         return list(dict.fromkeys(c for channels in found for c in channels))
 
+    def lacking(self, have: Sequence[str]) -> tuple[str, str] | None:
+        """Object set, and the channel it needs, of an image that only has these; None: all fit."""
+        for name, spec in self.objects.items():
+            for channel in spec.channels if isinstance(spec, Segmented) else ():
+                by_index = channel.isdigit() and int(channel) < len(have)
+                if have and channel not in have and not by_index:
+                    return name, channel
+        return None
+
     def part(self, step: str) -> dict[str, Any]:
         """Return the settings that change what `step` computes, as JSON values."""
         off = {"illumination"} if self.illumination is None else set()
@@ -180,6 +203,9 @@ class Config(Settings):
         default={},
         description="How object stores are reached, by the start of their addresses (`s3://` or "
         "`s3://bucket`); keys come from the environment or a login, never from here.",
+    )
+    dump: Incoming | None = Field(
+        default=None, description="Where `voxelmill dump` finds new datasets, and whom it tells."
     )
     study: Study = Field(
         default=Study(), description="Authors, licence and REMBI fields, for what is published."

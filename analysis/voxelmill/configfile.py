@@ -18,7 +18,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from voxelmill.config import Config, Settings
+from voxelmill.layout import Layout
 from voxelmill.plugin import BadConfig
+from voxelmill.selection import chosen
+from voxelmill.sheetlines import delimiter_of, lines_of
 from voxelmill.storeoptions import is_url, use_stores
 
 SHEET_COLUMNS = ("dataset", "url", "plate_map")
@@ -32,6 +35,8 @@ class Row:
     dataset: str
     url: str
     plate_map: str
+    left_out: bool = False
+    """Whether no run works on it: others are chosen, or it is finished and its images are gone."""
 
 
 def load_config(path: str | Path) -> Config:
@@ -56,14 +61,25 @@ def load_settings(text: str) -> Settings:
     BadConfig
         As `load_config`.
     """
+    return load_part(Settings, text)
+
+
+def load_part(model: type[M], text: str) -> M:
+    """Read a part of a configuration: its JSON, or the path of a config file.
+
+    Raises
+    ------
+    BadConfig
+        As `load_config`.
+    """
     if not text.lstrip().startswith("{"):
         config = load_config(text)
-        return parse(Settings, {k: getattr(config, k) for k in Settings.model_fields}, text)
+        return parse(model, {k: getattr(config, k) for k in model.model_fields}, text)
     try:
         data = json.loads(text)
     except ValueError as error:
         raise BadConfig(f"--config: not JSON ({error}); allowed: JSON or a YAML file") from None
-    return parse(Settings, data, "--config")
+    return parse(model, data, "--config")
 
 
 def parse(model: type[M], data: object, place: str) -> M:
@@ -113,16 +129,15 @@ def _walk(model: type[BaseModel], loc: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _resolve(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node or "anyOf" in node:
+    while True:
+        options = [option for option in node.get("anyOf", ()) if option.get("type") != "null"]
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
-            continue
-        # What may be left out is something, or null.
-        some = [option for option in node["anyOf"] if option.get("type") != "null"]
-        if len(some) != 1:
-            break
-        (node,) = some
-    return node
+        elif len(options) == 1:
+            # A section that may be left out.
+            node = options[0]
+        else:
+            return node
 
 
 def _branch(node: dict[str, Any], tag: str, schema: dict[str, Any]) -> dict[str, Any] | None:
@@ -181,20 +196,20 @@ def load_sheet(config: Config, config_path: str | Path) -> list[Row]:
     """
     sheet = Path(locate(config.datasets, Path(config_path).parent))
     try:
-        lines = sheet.read_text(encoding="utf-8-sig").splitlines()
+        text = sheet.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BadConfig(
             f"{config_path}: datasets: {sheet} cannot be read ({error.strerror}). Check the path"
         ) from None
     except UnicodeDecodeError:
         raise BadConfig(f"{sheet}: not UTF-8; allowed: CSV or TSV in UTF-8. Save it so") from None
-    delimiter = "," if sheet.suffix == ".csv" else "\t"
-    table = list(csv.DictReader((x for x in lines if x.strip()), delimiter=delimiter))
+    delimiter = delimiter_of(sheet.name)
+    table = list(csv.DictReader(lines_of(text), delimiter=delimiter))
     if not table:
         raise BadConfig(f"{sheet}: no line; allowed: a header (dataset, url) and a line a dataset")
     rows: list[Row] = []
     for i, line in enumerate(table, start=2):
-        rows.append(_row(line, f"{sheet}:{i}", sheet.parent))
+        rows.append(_row(line, f"{sheet}:{i}", sheet.parent, config.folder))
         if rows[-1].dataset in {r.dataset for r in rows[:-1]}:
             raise BadConfig(
                 f"{sheet}:{i}: dataset '{rows[-1].dataset}' is there already. Rename it"
@@ -202,7 +217,7 @@ def load_sheet(config: Config, config_path: str | Path) -> list[Row]:
     return rows
 
 
-def _row(line: Mapping[str, str], place: str, beside: Path) -> Row:
+def _row(line: Mapping[str, str], place: str, beside: Path, results: Path) -> Row:
     unknown = [str(c) for c in line if c not in SHEET_COLUMNS]
     if unknown or not {"dataset", "url"} <= set(line):
         found = ", ".join(str(c) for c in line)
@@ -212,8 +227,9 @@ def _row(line: Mapping[str, str], place: str, beside: Path) -> Row:
         raise BadConfig(f"{place}: dataset '{name}'; allowed: letters, digits and . _ -")
     url = locate((line["url"] or "").strip(), beside)
     plate_map = locate((line.get("plate_map") or "").strip(), beside)
+    left_out = not chosen(name) or (is_gone(url) and Layout(results / name).finished)
     for path in (url, plate_map):
-        if path and not is_url(path) and not Path(path).exists():
+        if is_gone(path) and not left_out:
             raise BadConfig(f"{place}: {path} is not there. Check the path")
     if not url:
         raise BadConfig(f"{place}: no url; allowed: a local path, s3:// or http(s)://")
@@ -223,4 +239,9 @@ def _row(line: Mapping[str, str], place: str, beside: Path) -> Row:
             f"{place}: url of '{name}' carries a user or a query; allowed: the bare address. Give "
             "credentials in the environment"
         )
-    return Row(name, url, plate_map if (line.get("plate_map") or "").strip() else "")
+    return Row(name, url, plate_map if (line.get("plate_map") or "").strip() else "", left_out)
+
+
+def is_gone(path: str) -> bool:
+    """Whether this is a local path at which there is nothing."""
+    return bool(path) and not is_url(path) and not Path(path).exists()

@@ -24,7 +24,7 @@ from voxelmill.calibration import Calibration, Rate, assumed, cpu_model, load_ca
 from voxelmill.config import Settings
 from voxelmill.extent import Extent
 from voxelmill.features import Feature
-from voxelmill.layout import BATCH_STEPS, ILLUMINATION
+from voxelmill.layout import BATCH_STEPS, ILLUMINATION, PROVENANCE
 from voxelmill.objectsets import Segmented
 from voxelmill.plugin import Plugin
 from voxelmill.qc import Metric
@@ -52,12 +52,12 @@ class Costs:
         return self.found.start["qc" if step == ILLUMINATION else step]
 
     def image(self, step: str, extent: Extent, settings: Settings) -> float:
-        """Core-seconds of one image in `step`: qc, segment, measure, aggregate or report.
+        """Core-seconds of one image in a step, but *review*.
 
         In *illuminate*: of one that it looks at.
         """
-        if step == "report":
-            return self.found.image["report"]
+        if step in ("report", PROVENANCE):
+            return self.found.image[step]
         if step == ILLUMINATION:
             return prod(extent.shape) * self.found.voxel["read"] + PROFILE_S * extent.shape[1]
         work = {"qc": self._qc, "segment": self._segment, "measure": self._measure,

@@ -4,7 +4,9 @@ In: the images of every batch, settings, `Costs`, the places that jobs run in. O
 The clock is that of a list schedule: whatever is ready starts as soon as there is room for it.
 
     qc ──────────────────┐
-    segment ─► measure ──┴─► aggregate ─► report      of every dataset; then the check of all
+    segment ─► measure ──┴─► aggregate ─► report ─► provenance   of every dataset
+
+Then the check of all.
 
 Where light is corrected, *illuminate* is before *segment*. Where a gate follows QC, all of a
 dataset's *segment* wait for its review; a person's answer is not counted.
@@ -18,7 +20,7 @@ from dataclasses import dataclass, field
 from voxelmill.config import Settings
 from voxelmill.costs import Costs
 from voxelmill.extent import Extent
-from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, ILLUMINATION, REVIEW
+from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, ILLUMINATION, PROVENANCE, REVIEW
 
 Group = tuple[tuple[Extent, int], ...]
 """Images of one batch: how many of each extent."""
@@ -150,7 +152,8 @@ def jobs_of(
             segment = add("segment", dataset, group, cores["segment"], first)
             before.append(add("measure", dataset, group, cores["measure"], (segment,)))
         checked.append(add("aggregate", dataset, whole, 1, tuple(before)))
-        add("report", dataset, whole, 1, (checked[-1],))
+        page = add("report", dataset, whole, 1, (checked[-1],))
+        add(PROVENANCE, dataset, whole, 1, (page,))
     if batches:
         add(CHECK, "", (), 1, tuple(checked))
     return jobs

@@ -11,6 +11,7 @@ from voxelmill.config import Config
 from voxelmill.costs import table_columns
 from voxelmill.estimate import Group
 from voxelmill.extent import Extent
+from voxelmill.layout import DATASET_STEPS
 from voxelmill.plan import label_files
 from voxelmill.sizes import THUMBNAILS, diameter_px, objects_of, values_of
 
@@ -18,8 +19,14 @@ ROUNDED = 2048
 """Bytes that a file takes more than it holds, on the average: half a block of 4 KiB."""
 THUMBNAIL, PICTURES, PAGE, IMAGE_ROW = 80_000, 11_000_000, 300_000, 1000
 """Bytes of a report: each thumbnail, the page itself, the row of an image."""
-OUTPUTS = {"qc": 2, "review": 2, "segment": 2, "measure": 1, "aggregate": 3, "report": 2}
+OUTPUTS = {"qc": 2, "review": 2, "segment": 2, "measure": 1, "aggregate": 3, "report": 2,
+           "provenance": 3}  # fmt: skip
 """Files that Snakemake tracks, tables of objects besides."""
+BESIDES = 13
+"""Files that *provenance* leaves besides: README, configuration, sheet, ten of the workflow."""
+LINE, CRATE, JOB = 90, 30_000, 6000
+"""Bytes of the list of checksums for a file, and of the crate for an image and set: a line each.
+Bytes of the crate at all, and for what there is of each batch."""
 METADATA, DATABASE = 600, 2
 """Bytes that Snakemake keeps of each tracked file, and the files of its database."""
 
@@ -74,9 +81,10 @@ def footprint(
     sets = len(config.objects)
     images = sum(n for group in groups for _, n in group)
     # Of a batch: its file, three records, two tables and those of the objects.
-    files = len(groups) * (1 + 3 + 2 + sets) + OUTPUTS["aggregate"] + OUTPUTS["report"] + 2
+    whole = sum(OUTPUTS[step] for step in DATASET_STEPS)
+    files = len(groups) * (1 + 3 + 2 + sets) + whole + BESIDES + 2
     tracked = len(groups) * (OUTPUTS["qc"] + OUTPUTS["segment"] + OUTPUTS["measure"] + sets)
-    tracked += OUTPUTS["aggregate"] + OUTPUTS["report"]
+    tracked += whole
     if config.illumination:
         # A kind of images has two documents and a chunk for each of twice its channels.
         files += 5 + 2 * max((extent.shape[1] for g in groups for extent, _ in g), default=0)
@@ -93,13 +101,14 @@ def footprint(
     size += sum(
         int(n * (_tables(extent, config, sizes) + IMAGE_ROW)) for extent, n in number.items()
     )
+    size += CRATE + len(groups) * JOB + images * (1 + sets) * LINE
     label_bytes = sum(int(n * _labels(extent, config, sizes)) for extent, n in number.items())
     if (labels or config.labels) == "zip":
         return Footprint(files + len(groups), size + label_bytes, tracked)
     # One more for a well, if there is one.
     more = sum(n * (label_files(extent, config) + 1) for extent, n in number.items()) + 1
-    away = (more, label_bytes) if config.store else (0, 0)
-    return Footprint(files + more, size + label_bytes, tracked, *away)
+    away = (more + BESIDES, label_bytes) if config.store else (0, 0)
+    return Footprint(files + more, size + more * LINE + label_bytes, tracked, *away)
 
 
 def _labels(extent: Extent, config: Config, sizes: Mapping[str, float]) -> float:

@@ -147,12 +147,12 @@ def _is_zarr(address: str) -> bool:
 def _zarr(address: str, sparse: bool) -> Source:
     if within := re.fullmatch(r"(.*\.(?:zarr|ozx))/(.+)", address.rstrip("/")):
         root, path = within.groups()
-        return Source(address, ((path, partial(_stored, root, path, sparse)),), lone=True)
+        return Source(address, ((path, partial(stored_labels, root, path, sparse)),), lone=True)
     found = open_dataset(address)
     for _, problem in found.problems:
         raise BadInput(problem)
     names = [ref.path for ref in found.images]
-    images = [(n or found.name, partial(_stored, address, n, sparse)) for n in names]
+    images = [(n or found.name, partial(stored_labels, address, n, sparse)) for n in names]
     return Source(address, tuple(images), lone=found.kind == "image")
 
 
@@ -175,7 +175,7 @@ def _object_set(layout: Layout, name: str, sparse: bool) -> Source:
     images = [
         (
             path or layout.root.name,
-            partial(_stored, str(found[path][0]), join(path, "labels", name), sparse),
+            partial(stored_labels, str(found[path][0]), join(path, "labels", name), sparse),
         )
         for path in paths
     ]
@@ -217,7 +217,16 @@ def _file(file: Path) -> LabelImage:
     return InMemory(str(file), read_label_file(file))
 
 
-def _stored(url: str, path: str, sparse: bool) -> LabelImage:
+def stored_labels(url: str, path: str, sparse: bool = False) -> LabelImage:
+    """One label image in OME-Zarr; `sparse`: chunks that are not stored are background.
+
+    Raises
+    ------
+    BadInput
+        Nothing is there, or no label image.
+    StoreUnavailable, AccessDenied
+        The store did not answer, or refused to.
+    """
     image = open_image(url, path)
     if np.dtype(image.dtype).kind not in "iu":
         raise BadInput(f"{image.place}: {image.dtype}; integers. Give a label image.")

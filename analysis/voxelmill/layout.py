@@ -13,7 +13,8 @@ results/<dataset>/qc.html                the QC report, where a gate follows QC 
 results/<dataset>/approval.json          who let the run go on, and without which images
 results/<dataset>/gate/<batch>.json      images that segment leaves out; absent: none
 results/<dataset>/illumination.ome.zarr  profiles of light, where it is to be corrected
-results/<dataset>/records/<step>/<batch>.json, records/{review,illumination,aggregate,report}.json
+results/<dataset>/records/<step>/<batch>.json, and records/<step>.json of the whole dataset:
+                                         review, illumination, aggregate, report, provenance
 results/<dataset>/ro-crate-metadata.json  provenance of all this: the folder is an RO-Crate
 results/<dataset>/checksums.md5          every file of the results, as `md5sum` writes them
 results/<dataset>/provenance/            what a rerun needs: config.yaml, datasets.tsv, workflow
@@ -21,7 +22,8 @@ results/<dataset>/logs/                  as the records; how each job is, see `j
 results/<dataset>/scratch/               of running steps; gone when they finish
 results/check.json, check.log            the verdict over all datasets
 results/index.html                       all datasets, with run time and cost
-results/.running                         held by the `voxelmill run` that works there
+results/dump.json                        what `voxelmill dump` has seen
+results/.running, .dump                  held by the `voxelmill run`, or `dump`, that works there
 
 On an object store the same keys; what is not pixels is worked on in a folder with that tree.
 """
@@ -36,12 +38,14 @@ RESULTS = "VOXELMILL_RESULTS"
 """Environment variable: ``s3://bucket/prefix`` where results are kept on a store."""
 PROVENANCE = "provenance"
 """Step that writes the crate, and the folder of what a rerun needs."""
-DATASET_STEPS = ("aggregate", "report")
+DATASET_STEPS = ("aggregate", "report", PROVENANCE)
 """Steps with one job a dataset, in the order they follow each other."""
 REVIEW = "review"
 """The same after *qc*, where a gate follows it."""
 APPROVAL, GATES = "approval.json", "gate"
 """Of a dataset: the approval, and the folder of what each batch leaves out."""
+DUMP = "dump.json"
+"""What `voxelmill dump` has seen, of all datasets."""
 ILLUMINATION = "illumination"
 """Step with one job a dataset before all others, only where light is to be corrected."""
 
@@ -150,6 +154,11 @@ class Layout:
         """Folder of what a rerun needs."""
         return self.root / PROVENANCE
 
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, whatever they have found."""
+        return all(self.record(step).exists() for step in DATASET_STEPS)
+
     def record(self, step: str, batch: str = "") -> Path:
         """Record of a step, of one batch or of the dataset."""
         records = self.root / "records"
@@ -198,6 +207,11 @@ def verdict_log(results: Path) -> Path:
 def running(results: Path) -> Path:
     """File that a `voxelmill run` holds."""
     return results / ".running"
+
+
+def dumping(results: Path) -> Path:
+    """File that a `voxelmill dump` holds."""
+    return results / ".dump"
 
 
 def index_page(results: Path) -> Path:

@@ -92,6 +92,8 @@ class Plugin(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     source: ClassVar[str] = ""
     """Paper or specification that defines the algorithm."""
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Distributions that compute it, besides those that voxelmill needs: named in the crate."""
 
     def replace(self, **changes: object) -> "Plugin":
         """Copy with `changes`, validated (pydantic's ``model_copy`` does not validate)."""

@@ -13,7 +13,7 @@ from voxelmill.costs import Costs, table_columns
 from voxelmill.extent import Extent
 from voxelmill.fieldsample import PIECE_VOXELS
 from voxelmill.illumination import SIDE
-from voxelmill.layout import ILLUMINATION
+from voxelmill.layout import ILLUMINATION, PROVENANCE
 from voxelmill.localscratch import scratch_bytes
 from voxelmill.need import MIB, THREADS, need
 from voxelmill.sizes import objects_of, values_of
@@ -31,7 +31,9 @@ LEAST_MINUTES = 10
 GROWTH = 0.75
 """How much more a further attempt gets."""
 TABLES, PAGE = 160 * MIB, 480 * MIB
-"""Memory of *aggregate* besides the tables, and of *report*."""
+"""Memory of *aggregate* and *provenance* besides tables and lists, and of *report*."""
+LISTED = 64_000
+"""Bytes that *provenance* holds of an image: its records, and the list of its files."""
 LIGHT = 64
 """Bytes of temporaries of *illuminate* for every pixel of its sample."""
 VALUE, ROW = 16, 400
@@ -57,7 +59,7 @@ def ask(
     Parameters
     ----------
     step : str
-        qc, segment or measure; illumination, aggregate or report for a whole dataset.
+        qc, segment or measure; illumination, aggregate, report or provenance for a whole dataset.
     extent : Extent
         The largest image.
     images : int
@@ -93,6 +95,8 @@ def memory(step: str, extent: Extent, images: int, config: Config, cores: int) -
         return TABLES + tables(extent, images, config)
     if step == "report":
         return PAGE
+    if step == PROVENANCE:
+        return TABLES + images * LISTED
     if step == ILLUMINATION:
         return light_memory(extent, config)
     found = need(extent, config, config.blocks, config.compute, cores, step)

@@ -35,7 +35,9 @@ class Person(Model):
     orcid: Annotated[str, AfterValidator(_orcid)] | None = Field(
         default=None, description="Such as 0000-0002-1825-0097."
     )
-    affiliation: str | None = Field(default=None, description="Institution.")
+    affiliation: str | None = Field(
+        default=None, description="Institution, such as EMBL (https://ror.org/03mstc592)."
+    )
     email: str | None = Field(default=None, description="Published with the study.")
 
 

@@ -46,7 +46,7 @@ from benchmarks.scaling.workloads import (
 )
 from voxelmill.config import Settings
 
-RULES = ("qc", "segment", "measure", "aggregate", "report")
+RULES = ("qc", "segment", "measure", "aggregate", "report", "provenance")
 SUBMITTED = 20
 WELLS, BATCH = 24, 24
 """Four batches, so that several nodes have something to do, of fields that take a minute: what

@@ -34,11 +34,10 @@ def expire(vault: Vault) -> None:
         vault.write(session.model_copy(update={"tokens": tokens}))
 
 
-def secrets(vault: Vault) -> list[str]:
-    """All tokens of a session."""
-    tokens = vault.read().alive()
-    found = (tokens.access_token, tokens.id_token, tokens.refresh_token)
-    return [one.get_secret_value() for one in found if one is not None]
+def traces(secret: str) -> list[str]:
+    """What shows that a text holds a token, also one that was cut."""
+    # The first part of a signed token is the same in all of them.
+    return [part[:40] for part in secret.split(".")[-2:]]
 
 
 def command(*words: str) -> list[str]:

@@ -73,6 +73,13 @@ def counts() -> dict[str, Any]:
         return found
 
 
+def issued() -> list[str]:
+    """All tokens and device codes that it has handed out, oldest first."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{PORT + 1}/issued", timeout=10) as answer:
+        found: list[str] = json.load(answer)
+        return found
+
+
 def browse(url: str, user: str = "alice", *, refuse: bool = False) -> None:
     """Be a person with a browser: confirm the code, or refuse it; log in; consent."""
     context = ssl.create_default_context(cafile=ca())

@@ -84,10 +84,11 @@ def test_the_demo_plate_by_a_job_in_the_cluster(tmp_path: Path) -> None:
 
 
 def etags(prefix: str) -> dict[str, str]:
-    """The MD5 of each result, as the store tells it: this one gives each object 40 ms late."""
+    """The MD5 of each result but the crate, as the store tells it: 40 ms an object."""
     pages = rgw.client().get_paginator("list_objects_v2").paginate(Bucket=RESULTS, Prefix=prefix)
     found = (entry for page in pages for entry in page.get("Contents", ()))
-    return {entry["Key"].removeprefix(prefix): entry["ETag"] for entry in found}
+    etags = {entry["Key"].removeprefix(prefix): entry["ETag"] for entry in found}
+    return {name: etag for name, etag in etags.items() if name != "ro-crate-metadata.json"}
 
 
 def ended(job: str) -> bool:

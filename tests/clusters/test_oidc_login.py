@@ -4,6 +4,7 @@ import json
 import logging
 import signal
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from clusters import logins, oidc
 from voxelmill.access import device, settings
 from voxelmill.access.answers import accept, granted
 from voxelmill.access.provider import Keys, Provider, discover
+from voxelmill.access.refresh import fresh
 from voxelmill.access.session import Vault
 from voxelmill.access.tokens import Expected
 from voxelmill.access.web import Web
-from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable
+from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable, VoxelmillError
 
 pytestmark = [pytest.mark.oidc, pytest.mark.timeout(120)]
 
@@ -273,28 +275,37 @@ def test_visas_that_prove_nothing() -> None:
 
 
 def test_no_token_is_said_anywhere(caplog: pytest.LogCaptureFixture) -> None:
+    """Not of any that the provider has handed out, whether it was kept or not."""
     caplog.set_level(logging.DEBUG)
+    before = len(oidc.issued())
     login = logins.Started("--file")
     oidc.browse(login.url)
     time.sleep(0.2)
-    about = login.about()
-    _, out, err = login.end()
-    vault = Vault()
-    said = [about, out, err]
-    found = logins.secrets(vault)
-    for words in (("whoami",), ("whoami", "--json")):
-        done = logins.call(*words)
-        said += [done.stdout, done.stderr]
-    logins.expire(vault)
-    logins.log_in()
-    found += logins.secrets(vault)
-    oidc.tell(sign="tampered")
-    logins.expire(vault)
-    done = logins.call("whoami")
-    assert done.returncode == 2
-    said += [done.stdout, done.stderr, logins.call("logout").stdout]
-    said += [caplog.text, *(repr(record.__dict__) for record in caplog.records)]
+    said = [login.about(), *login.end()[1:]]
+    said += [text for words in (("whoami",), ("whoami", "--json")) for text in output(*words)]
+    vault = logins.log_in()
+    again = {"sign": "tampered"}, "bad_signature", logins.log_in
+    cut = {"hang_up": 1}, "no answer", lambda: fresh(vault)
+    for fault, why, use in (again, cut):
+        oidc.tell(**fault)
+        logins.expire(vault)
+        said += output("whoami")
+        assert why in said[-1]
+        oidc.tell(**fault)
+        with pytest.raises(VoxelmillError) as caught:
+            use()
+        said += traceback.format_exception(caught.value)
+    said += [*output("logout"), caplog.text, *(repr(r.__dict__) for r in caplog.records)]
     assert "httpx" in caplog.text
-    assert len(found) == 6
-    assert min(map(len, found)) > 30
-    assert [text for text in said for secret in found if secret in text] == []
+    secrets = oidc.issued()[before:]
+    # Three logins, one of them refused, and one refresh.
+    assert len(secrets) == 3 * 4 + 3
+    assert min(map(len, secrets)) > 30
+    marks = [trace for secret in secrets for trace in logins.traces(secret)]
+    assert [text for text in said for mark in marks if mark in text] == []
+
+
+def output(*words: str) -> tuple[str, str]:
+    """What a command says."""
+    done = logins.call(*words)
+    return done.stdout, done.stderr

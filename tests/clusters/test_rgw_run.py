@@ -59,11 +59,13 @@ def run(
 
 
 def stored(bucket: str, prefix: str, s3: Any = None) -> dict[str, str]:  # noqa: ANN401 - untyped
-    """Digest of each object, by a client that is not ours."""
+    """Digest of each object but crates, which tell times, by a client that is not ours."""
     s3 = s3 or rgw.client()
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     found = {}
     for entry in (e for page in pages for e in page.get("Contents", ())):
+        if entry["Key"].endswith("/ro-crate-metadata.json"):
+            continue
         body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
         found[entry["Key"].removeprefix(prefix)] = sha256(body).hexdigest()
     return found
@@ -106,7 +108,12 @@ def test_the_same_over_tls_with_a_private_ca(
     ca = str(rgw.root() / "tls/ca.pem")
     done = run(prepare(tmp_path / "run", images, "s3://results/tls", rgw.TLS_ENDPOINT, ca=ca))
     assert done.returncode == 0, done.stderr
-    assert stored("results", "tls/plate/") == here
+    found = stored("results", "tls/plate/")
+    # The configuration says how stores are reached.
+    told = {"provenance/config.yaml", "records/provenance.json", "checksums.md5"}
+    assert {n: d for n, d in found.items() if n not in told} == {
+        n: d for n, d in here.items() if n not in told
+    }
 
 
 def test_whoever_goes_on_elsewhere_finds_nothing_left_to_do(
@@ -150,7 +157,7 @@ def test_light_and_an_approval_on_a_store_as_in_a_folder(rados: None, tmp_path: 
         found.append(digests(folder / "results/plate") if name == "here" else
                      stored("gated", "run/plate/"))  # fmt: skip
     here, there = found
-    timed = {"approval.json", "report.html"}
+    timed = {"approval.json", "report.html", "checksums.md5", "records/provenance.json"}
     assert {n: d for n, d in there.items() if n not in timed} == {
         n: d for n, d in here.items() if n not in timed
     }
@@ -184,6 +191,32 @@ def test_images_and_labels_on_a_store_are_shown(there: Path) -> None:
     assert "A/01/0" in page
     assert found == s3.get_object(Bucket="results", Key=shard)["Body"].read()
     assert pixels == s3.get_object(Bucket="plates", Key=chunk)["Body"].read()
+
+
+def test_what_lies_there_is_verified(there: Path) -> None:
+    """The store's own sums are no proof: an object is put anew as long as it was, and named."""
+    command = [sys.executable, "-m", "voxelmill", "verify", "s3://results/week/47", "--json",
+               "--config", "config.yaml"]  # fmt: skip
+    s3, prefix = rgw.client(), f"week/47/plate/{LABELS}A/01/0/labels/nuclei/0/c/"
+    key = s3.list_objects_v2(Bucket="results", Prefix=prefix)["Contents"][0]["Key"]
+    content = s3.get_object(Bucket="results", Key=key)["Body"].read()
+
+    def findings() -> list[tuple[str, str]]:
+        done = subprocess.run(command, cwd=there, env=rgw.environment(rgw.KEYS), check=False,
+                              text=True, capture_output=True, timeout=100)  # fmt: skip
+        found = json.loads(done.stdout)["datasets"]["plate"]["findings"]
+        assert done.returncode == (1 if found else 0), done.stderr
+        return [(each["kind"], each["path"]) for each in found]
+
+    assert findings() == []
+    path = key.removeprefix("week/47/plate/")
+    try:
+        s3.put_object(Bucket="results", Key=key, Body=bytes([content[0] ^ 1]) + content[1:])
+        assert findings() == [("changed", path)]
+        s3.delete_object(Bucket="results", Key=key)
+        assert findings() == [("missing", path)]
+    finally:
+        s3.put_object(Bucket="results", Key=key, Body=content)
 
 
 def got(url: str) -> bytes:

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from access_tokens import session
 from voxelmill.access import ring
 from voxelmill.access.refresh import fresh
 from voxelmill.access.session import Vault, state_folder
-from voxelmill.plugin import AccessDenied
+from voxelmill.plugin import AccessDenied, BadConfig
 
 
 @pytest.fixture
@@ -90,6 +91,14 @@ def test_the_folder_is_that_of_the_xdg_specification(
     assert state_folder() == tmp_path / ".local/state/voxelmill"
     monkeypatch.setenv("XDG_STATE_HOME", "/elsewhere")
     assert state_folder() == Path("/elsewhere/voxelmill")
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 1000620000)
+    with pytest.raises(BadConfig, match=r"no home folder\. Set XDG_STATE_HOME"):
+        state_folder()
 
 
 def test_one_thread_at_a_time_changes_it(vault: Vault) -> None:
@@ -195,6 +204,39 @@ def test_with_a_keyring_no_token_is_in_the_file(vault: Vault) -> None:
     in_keyring(vault, "remove")
     assert "SECRET" not in box.read_text()
     assert not vault.path.exists()
+
+
+def test_who_logs_in_with_a_file_leaves_nothing_in_the_keyring(vault: Vault) -> None:
+    in_keyring(vault)
+    in_keyring(vault, BOX_PRIORITY="0.5")
+    assert "SECRET-access" in vault.path.read_text()
+    assert "SECRET" not in (vault.folder.parents[1] / "box.json").read_text()
+
+
+@pytest.mark.skipif(
+    not (shutil.which("gnome-keyring-daemon") and shutil.which("dbus-run-session")),
+    reason="needs a keyring service: gnome-keyring-daemon and dbus-run-session",
+)
+def test_a_real_keyring(vault: Vault, tmp_path: Path) -> None:
+    pytest.importorskip("keyring")
+    (tmp_path / "run").mkdir(mode=0o700)
+    env = dict(os.environ) | {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "XDG_RUNTIME_DIR": str(tmp_path / "run"),
+    }
+    script = (
+        "echo -n pw | gnome-keyring-daemon --unlock --components=secrets >&2; exec 3<session; "
+        f'exec {sys.executable} -c "$USE" {vault.folder} <&3'
+    )
+    (tmp_path / "session").write_bytes(pickle.dumps(session()))
+    done = subprocess.run(
+        ["dbus-run-session", "--", "bash", "-c", script],
+        cwd=tmp_path, env=env | {"USE": USE}, capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"SecretService" in done.stdout
+    assert "SECRET" not in vault.path.read_text()
 
 
 def test_a_keyring_that_protects_nothing_is_not_used(vault: Vault) -> None:

@@ -8,11 +8,22 @@ import pytest
 import yaml
 
 from voxelmill.config import PARTS, Config, Settings
-from voxelmill.configfile import Row, load_config, load_settings, load_sheet, locate, parse
+from voxelmill.configfile import (
+    Row,
+    load_config,
+    load_part,
+    load_settings,
+    load_sheet,
+    locate,
+    parse,
+)
 from voxelmill.features import Feature
+from voxelmill.home import home
 from voxelmill.objectsets import Segmented, Subtracted
 from voxelmill.plugin import BadConfig
+from voxelmill.published import Published
 from voxelmill.segmenters import Segmenter
+from voxelmill.storeoptions import VARIABLE
 
 NUCLEI = {"channel": "DNA", "segmenter": {"kind": "watershed", "diameter_um": 12}}
 GOOD = {"datasets": "sheet.tsv", "objects": {"nuclei": NUCLEI}}
@@ -144,6 +155,7 @@ def test_part_holds_what_a_step_depends_on_and_no_more() -> None:
         "sparse": config(objects=SETS, sparse="allow"),
         "illumination": config(objects=SETS, illumination={"kind": "flatfield"}),
         "objects": config(),
+        "study": config(objects=SETS, study={"license": "CC0-1.0"}),
         "blocks": config(objects=SETS, blocks={"size": 64}),
         "max_quarantined": config(objects=SETS, max_quarantined=3),
     }
@@ -151,12 +163,13 @@ def test_part_holds_what_a_step_depends_on_and_no_more() -> None:
         key: {s for s in PARTS if other.part(s) != one.part(s)} for key, other in changed.items()
     }
     assert reruns == {
-        "features": {"measure", "aggregate", "report"},
-        "qc": {"qc", "review", "aggregate", "report"},
-        "gate": {"review", "report"},
-        "sparse": {"qc", "review", "illumination", "segment", "measure", "report"},
-        "illumination": {"illumination", "segment", "measure", "report"},
-        "objects": {"segment", "measure", "aggregate", "report"},
+        "features": {"measure", "aggregate", "report", "provenance"},
+        "qc": {"qc", "review", "aggregate", "report", "provenance"},
+        "gate": {"review", "report", "provenance"},
+        "sparse": {"qc", "review", "illumination", "segment", "measure", "report", "provenance"},
+        "illumination": {"illumination", "segment", "measure", "report", "provenance"},
+        "objects": {"segment", "measure", "aggregate", "report", "provenance"},
+        "study": {"provenance"},
         "blocks": set(),
         "max_quarantined": set(),
     }
@@ -165,8 +178,9 @@ def test_part_holds_what_a_step_depends_on_and_no_more() -> None:
 @pytest.mark.parametrize("step", PARTS)
 def test_settings_travel_as_json(step: str) -> None:
     found = config(objects=SETS, features=["intensity"], sparse="allow")
-    read = load_settings(json.dumps(found.part(step)))
-    assert type(read) is Settings
+    model = Published if step == "provenance" else Settings
+    read = load_part(model, json.dumps(found.part(step)))
+    assert type(read) is model
     assert read.part(step) == found.part(step)
     if "objects" in PARTS[step]:
         assert read.objects == found.objects
@@ -262,3 +276,15 @@ def test_a_wrong_sheet(tmp_path: Path, content: str | bytes, says: str) -> None:
         sheet(tmp_path, content)
     assert "\n" not in str(error.value)
     assert "sheet.tsv" in str(error.value)
+
+
+@pytest.mark.parametrize("path", sorted(home("configs").glob("*.yaml")), ids=lambda p: p.name)
+def test_the_configurations_that_ship_are_valid(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "{}")
+    found = load_config(path)
+    assert found.objects
+    assert (found.dump is not None) == (path.name == "weekly-dump.yaml")
+    told = (path.parent / "README.md").read_text(encoding="utf-8")
+    assert f"`{path.name}`" in told

@@ -50,6 +50,7 @@ def seconds_of(known: Calibration) -> dict[str, float]:
             found[name] = whole * rate.voxel * (CHANNELS if group == "metric" else 1)
     found |= {f"aggregate {p}": 0.01 + n * known.image["aggregate"] for p, n in FIELDS.items()}
     found["aggregate many"] = found["aggregate large"] + (COPIES - 1) * VALUES * known.value
+    found |= {f"provenance {p}": 0.02 + FIELDS[p] * known.image["provenance"] for p in FIELDS}
     found["report tiny"] = 0.01
     found["report large"] = 0.01 + FIELDS["large"] * known.image["thumbnail"]
     return found | {f"start {step}": s for step, s in known.start.items()}
@@ -95,6 +96,7 @@ def test_known_costs_come_back(quiet: bool) -> None:
     assert found.value == pytest.approx(KNOWN.value)
     assert found.start == pytest.approx(KNOWN.start)
     assert found.image["thumbnail"] == pytest.approx(KNOWN.image["thumbnail"])
+    assert found.image["provenance"] == pytest.approx(KNOWN.image["provenance"])
     assert found.snakemake == pytest.approx(KNOWN.snakemake)
     assert found.bytes["value"] == pytest.approx(5)
 

@@ -32,11 +32,14 @@ ONLY = {
     "obstore": ("store",),
     "pyarrow": ("tables",),
     "xarray": ("api",),
+    "anndata": ("export",),
+    "spatialdata": ("export",),
     "snakemake": (),
     **dict.fromkeys(("httpx", "joserfc", "qrcode", "keyring"), ("access",)),
 }
 LAZY = (  # heavy: imported inside functions
     "numba", "torch", "cellpose", "bioimageio", "onnx", "onnxruntime", "matplotlib", "kubernetes",
+    "anndata", "spatialdata",
 )  # fmt: skip
 PLUGIN_SEES = ("plugin", "kernels")  # and its own contract: the __init__ and _shared parts
 

@@ -229,11 +229,12 @@ def test_labels_in_zips_are_one_file_a_batch() -> None:
     folder = footprint(groups, CONFIG, sizes)
     zipped = footprint(groups, CONFIG, sizes, "zip")
     assert folder.files > 100 * 3 * 9
-    assert zipped.files < 3 * 12 + 10
-    assert zipped.bytes == folder.bytes
+    assert zipped.files < 3 * 12 + 26
+    # The list of checksums has a line a file.
+    assert zipped.bytes == folder.bytes - 90 * (folder.files - zipped.files + 3)
     stored = footprint(groups, CONFIG.model_copy(update={"results": "s3://bucket/x"}), sizes)
     assert (stored.files, stored.bytes) == (folder.files, folder.bytes)
-    assert stored.scratch_files < 3 * 12 + 10
+    assert stored.scratch_files < 3 * 12 + 26
     assert stored.scratch_bytes < folder.scratch_bytes - 40_000_000
     more = footprint([*groups, ((FIELD, 1),)], CONFIG, sizes)
     assert more.files > folder.files

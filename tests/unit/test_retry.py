@@ -6,6 +6,7 @@ import pytest
 
 from run_trees import ELSEWHERE, LONG_AGO, Tree
 from voxelmill.config import Config, Settings
+from voxelmill.layout import DATASET_STEPS
 from voxelmill.steps.gate import Shut
 from voxelmill.steps.jobsurvey import survey
 from voxelmill.steps.prepare import Prepared
@@ -34,7 +35,7 @@ def test_nothing_failed(tree: Tree) -> None:
     tree.log("segment", "0000", owner=ELSEWHERE)
     assert asked(tree) == []
     assert nothing(tree.survey()) == (
-        f"{tree.results}: no job has failed; 1 run now; 11 wait: run without --failed to start "
+        f"{tree.results}: no job has failed; 1 run now; 13 wait: run without --failed to start "
         "them; 1 images are quarantined: --retry-quarantined tries them again"
     )
 
@@ -54,11 +55,11 @@ def test_what_was_interrupted_too(tree: Tree) -> None:
 
 def test_a_dataset_is_completed_if_nothing_else_is_missing(tree: Tree) -> None:
     tree.finish("a")
-    for step in ("aggregate", "report"):
+    for step in DATASET_STEPS:
         tree.layout().record(step).unlink()
     fail(tree, "segment", "0001")
     tree.layout().record("measure", "0001").unlink()
-    wanted = ["a/records/report.json", "a/records/segment/0001.json", "a/records/measure/0001.json"]
+    wanted = [f"a/records/{name}.json" for name in ("provenance", "segment/0001", "measure/0001")]
     assert asked(tree) == wanted
     tree.finish("b")
     assert asked(tree) == [*wanted, "check.json"], "all datasets are finished by that"
@@ -66,9 +67,9 @@ def test_a_dataset_is_completed_if_nothing_else_is_missing(tree: Tree) -> None:
 
 def test_a_step_over_the_whole_dataset(tree: Tree) -> None:
     tree.finish("a")
-    tree.layout().record("report").unlink()
+    tree.layout().record("provenance").unlink()
     fail(tree, "aggregate")
-    assert asked(tree) == ["a/records/report.json"]
+    assert asked(tree) == ["a/records/provenance.json"]
 
 
 def test_light_that_could_not_be_estimated(tree: Tree) -> None:

@@ -16,6 +16,7 @@ from voxelmill.configfile import parse
 from voxelmill.layout import Layout, batch_table, manifest
 from voxelmill.objectsets import Segmented
 from voxelmill.plugin import BadConfig, BadInput
+from voxelmill.selection import choosing
 from voxelmill.steps.cutting import Cutter
 from voxelmill.steps.demo import write_demo_plate
 from voxelmill.steps.prepare import prepare
@@ -331,3 +332,59 @@ def test_a_dataset_that_is_no_ome_zarr(place: Place) -> None:
     place.sheet("a")
     with pytest.raises(BadInput):
         place.scan()
+
+
+def finish(place: Place, dataset: str) -> None:
+    """Leave the records of a finished dataset."""
+    for step in ("aggregate", "report"):
+        path = Layout(place.results / dataset).record(step)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+
+
+def test_what_is_not_chosen_stays_as_it_is(place: Place) -> None:
+    place.sheet("a", "b")
+    with choosing(["a"]):
+        assert set(place.scan().batches) == {"a"}, "what was never opened is not listed"
+    place.scan()
+    files, table = place.files(), read_table(manifest(place.results))
+    with choosing(["b"]):
+        for fresh in (False, True):
+            found = place.scan(fresh=fresh, images=3)
+            assert [len(each) for each in found.batches.values()] == [2, 2]
+            assert found.opened == fresh
+        prepared = prepare(place.config(images=3).model_dump(mode="json"), place.folder / "c.yaml")
+        assert prepared.datasets == ["b"]
+    changed = {p for p, found in place.files().items() if files.get(p) != found}
+    assert {Path(p).parent.parent.name for p in changed if "batches" in p} == {"b"}
+    now = read_table(manifest(place.results))
+    assert [*zip(now["dataset"], now["image"], strict=True)] == [
+        *zip(table["dataset"], table["image"], strict=True)
+    ]
+
+
+def test_a_finished_dataset_whose_images_are_gone_stays_listed(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copytree(place.plate, place.folder / "gone.zarr"))
+    (place.folder / "sheet.tsv").write_text(f"dataset\turl\na\t{place.plate}\nb\tgone.zarr\n")
+    place.scan()
+    shutil.rmtree(copy)
+    with pytest.raises(BadConfig, match=r"gone.zarr is not there"):
+        place.scan()
+    finish(place, "b")
+    before = place.files()
+    # The address of what is gone may read otherwise from here.
+    monkeypatch.chdir(place.results)
+    for fresh in (False, True):
+        found = place.scan(fresh=fresh, images=3)
+        assert [len(each) for each in found.batches.values()] == [2, 2]
+    kept = {p: found for p, found in before.items() if "/b/" in p}
+    assert kept.items() <= place.files().items()
+    assert [name for name, _ in BatchTable.read(place.results).entries] == ["a", "b"]
+    values = place.config().model_dump(mode="json")
+    assert prepare(values, place.folder / "c.yaml").datasets == ["a"]
+    (place.folder / "sheet.tsv").write_text("dataset\turl\nb\tgone.zarr\n")
+    with pytest.raises(BadConfig, match="all are finished, and their images are gone"):
+        prepare(values, place.folder / "c.yaml")
+    assert prepare(values, place.folder / "c.yaml", main=False).datasets == ["b"]

@@ -156,7 +156,17 @@ ABSENT = {"bioimageio": "bioimageio.core"}
     [
         (
             "analysis/voxelmill",
-            ("bioimageio", "cellpose", "keyring", "kubernetes", "login", "s3", "slurm"),
+            (
+                "bioimageio",
+                "cellpose",
+                "export",
+                "keyring",
+                "kubernetes",
+                "login",
+                "s3",
+                "slurm",
+                "spatialdata",
+            ),
         ),
         ("benchmarks", ("bench", "s3")),
     ],

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
+from bucketserver import serve_bucket
 from faultproxy import Fault, proxied
 from view_samples import results
 from voxelmill.plugin import BadInput, StoreUnavailable
@@ -15,7 +15,7 @@ from voxelmill.steps.viewdata import Results, object_sets, results_at
 from voxelmill.steps.viewsite import Site
 from voxelmill.store.objects import objects_at
 from voxelmill.viewing.server import Document, Redirect, Stored
-from webserver import Server, serve, serving
+from webserver import Server, serve
 
 CHUNK = "0/c/0/0/0"
 
@@ -91,58 +91,11 @@ def test_sizes_in_a_bucket(tmp_path: Path, web: Server, monkeypatch: pytest.Monk
         assert objects.size("none") is None
 
 
-class Bucket(BaseHTTPRequestHandler):
-    """As much of S3 as reading a bucket takes: a folder, with listings."""
-
-    folder: Path
-
-    def do_GET(self) -> None:
-        """Answer with an object, a part of it, or a listing."""
-        address = urlsplit(self.path)
-        key = unquote(address.path).removeprefix("/bucket").strip("/")
-        if "list-type" in parse_qs(address.query):
-            return self._answer(200, self._listing(parse_qs(address.query)["prefix"][0]))
-        file = self.folder / key
-        if not file.is_file():
-            return self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
-        data, span = file.read_bytes(), self.headers.get("Range", "")
-        if not span:
-            return self._answer(200, data)
-        first, last = (int(text) for text in span.removeprefix("bytes=").split("-"))
-        part = data[first : last + 1]
-        return self._answer(206, part, f"bytes {first}-{first + len(part) - 1}/{len(data)}")
-
-    def _listing(self, prefix: str) -> bytes:
-        keys = [f.relative_to(self.folder).as_posix() for f in self.folder.rglob("*")
-                if f.is_file()]  # fmt: skip
-        found = "".join(
-            f"<Contents><Key>{key}</Key><Size>{(self.folder / key).stat().st_size}</Size>"
-            "<LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>x</ETag></Contents>"
-            for key in sorted(keys)
-            if key.startswith(prefix)
-        )
-        return f"<ListBucketResult>{found}</ListBucketResult>".encode()
-
-    def _answer(self, status: int, data: bytes, span: str = "") -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.send_header("ETag", "x")
-        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
-        if span:
-            self.send_header("Content-Range", span)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 def test_results_in_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages, tables and batches are copied; labels and pixels are passed on from there."""
     there = tmp_path / "bucket"
     results(there, url="s3://bucket/plate.zarr")
-    handler = type("Handler", (Bucket,), {"folder": there})
-    with serving(handler) as url:
+    with serve_bucket(there) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")

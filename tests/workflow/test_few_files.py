@@ -23,6 +23,7 @@ max_quarantined: 1
 """
 )
 BATCHES, MOST = ("0000", "0001"), 4
+TIMED = ("index.html", "ro-crate-metadata.json")
 
 
 def run(folder: Path, disk: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -44,11 +45,11 @@ def files_of_jobs(results: Path) -> dict[str, list[str]]:
 
 
 def changed(one: Path, other: Path) -> set[str]:
-    """Files that differ, but logs and the index: they say when and where."""
+    """Files that differ, but logs, the index and the crate: they say when and where."""
     return {
         path.as_posix()
         for path in changed_files(one, other)
-        if path.suffix != ".log" and "logs" not in path.parts and path.name != "index.html"
+        if path.suffix != ".log" and "logs" not in path.parts and path.name not in TIMED
     }
 
 
@@ -85,6 +86,7 @@ def test_what_people_look_at_is_the_same(home: Path) -> None:
     differ = changed(home / "folder/results", home / "zip/results")
     mine = {name for name in differ if not name.startswith("p/labels.ome.zarr/")}
     told = {f"p/records/segment/{b}.json" for b in BATCHES} | {f"p/labels/{b}.ozx" for b in BATCHES}
+    told |= {"p/records/provenance.json", "p/checksums.md5", "p/provenance/config.yaml"}
     assert mine == told
     assert "data:image" in (home / "zip/results/p/report.html").read_text()
 
@@ -100,7 +102,8 @@ def test_switching_segments_anew_and_leaves_one_kind(home: Path, tmp_path: Path)
     (folder / "config.yaml").write_text(f"{CONFIG}labels: zip\n")
     done = run(folder, home / "disk")
     assert done.returncode == 0, done.stderr
-    assert jobs(done) == {"segment": 2, "measure": 2, "aggregate": 1, "report": 1, "check": 1}
+    assert jobs(done) == {"segment": 2, "measure": 2, "aggregate": 1, "report": 1,
+                          "provenance": 1, "check": 1}  # fmt: skip
     assert changed(folder / "results", home / "zip/results") == set()
 
 

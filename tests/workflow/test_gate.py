@@ -19,7 +19,7 @@ features: [{kind: shape}]
 batches: {images: 4}
 max_quarantined: 1
 """
-AGAIN = {"segment": 1, "measure": 1, "aggregate": 1, "report": 1, "check": 1}
+AGAIN = {"segment": 1, "measure": 1, "aggregate": 1, "report": 1, "provenance": 1, "check": 1}
 """Jobs where one batch has to be made anew."""
 BLURRED = {"A/03/0", "A/03/1"}
 

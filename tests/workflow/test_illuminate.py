@@ -167,12 +167,12 @@ def test_a_user_switches_it_on(plate: Path, tmp_path: Path) -> None:
     first = runs.run(tmp_path, os.environ)
     assert first.returncode == 0, first.stderr
     assert jobs(first) == dict.fromkeys(
-        ("qc", "segment", "measure", "aggregate", "report", "check"), 1
+        ("qc", "segment", "measure", "aggregate", "report", "provenance", "check"), 1
     )
     config.write_text(CONFIG + LIT)
     second = runs.run(tmp_path, os.environ)
     assert second.returncode == 0, second.stderr
-    again = ("illuminate", "segment", "measure", "aggregate", "report", "check")
+    again = ("illuminate", "segment", "measure", "aggregate", "report", "provenance", "check")
     assert jobs(second) == dict.fromkeys(again, 1)
     results = tmp_path / "results" / "p"
     assert open_image(str(results / "illumination.ome.zarr"), "0").channels == ("DNA", "DNA dark")

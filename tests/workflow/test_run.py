@@ -25,6 +25,7 @@ batches: {images: 4}
 max_quarantined: 1
 """
 )
+ALL_AGAIN = dict.fromkeys(("aggregate", "report", "provenance", "check"), 1)
 # Nothing is activated: the environment's own programs must be found all the same.
 ENVIRONMENT = {**os.environ, "PATH": "/usr/local/bin:/usr/bin:/bin"}
 
@@ -52,6 +53,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "measure": 2,
         "aggregate": 1,
         "report": 1,
+        "provenance": 1,
         "check": 1,
     }
     return folder
@@ -117,7 +119,7 @@ def test_a_second_run_has_nothing_to_do(folder: Path) -> None:
 def test_changing_features_spares_segmentation_and_qc(folder: Path) -> None:
     (folder / "config.yaml").write_text(CONFIG.replace(", {kind: intensity}", ""))
     done = run(folder, "--", "--dry-run")
-    assert jobs(done) == {"measure": 2, "aggregate": 1, "report": 1, "check": 1}
+    assert jobs(done) == {"measure": 2, **ALL_AGAIN}
 
 
 def test_block_size_reruns_nothing(folder: Path) -> None:
@@ -131,9 +133,7 @@ def test_adding_a_dataset_reruns_nothing_old(folder: Path) -> None:
     old = digests(folder / "results" / "plate")
     done = run(folder)
     assert done.returncode == 0, done.stderr
-    assert jobs(done) == dict.fromkeys(
-        ("qc", "segment", "measure", "aggregate", "report", "check"), 1
-    )
+    assert jobs(done) == dict.fromkeys(("qc", "segment", "measure", *ALL_AGAIN), 1)
     assert digests(folder / "results" / "plate") == old
 
 

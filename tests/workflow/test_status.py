@@ -113,7 +113,7 @@ def test_what_failed_is_named_and_run_again_alone(place: Place) -> None:
     assert place.states() == {
         "qc": {"done": 3}, "segment": {"done": 2, "failed": 1},
         "measure": {"done": 2, "waiting": 1},
-        "aggregate": {"waiting": 1}, "report": {"waiting": 1},
+        "aggregate": {"waiting": 1}, "report": {"waiting": 1}, "provenance": {"waiting": 1},
     }  # fmt: skip
 
     before = place.calls()

@@ -13,8 +13,9 @@ def test_a_planned_week_becomes_a_dag(tmp_path: Path) -> None:
     dry_run(tmp_path)
     found = re.findall(r"^(\w+) +(\d+)$", (tmp_path / "log").read_text(), re.MULTILINE)
     assert dict(found) == {
-        "qc": "6", "segment": "6", "measure": "6", "aggregate": "3", "report": "3", "check": "1",
-        "all": "1", "total": "26",
+        "qc": "6", "segment": "6", "measure": "6", "aggregate": "3", "report": "3",
+        "provenance": "3", "check": "1",
+        "all": "1", "total": "29",
     }  # fmt: skip
     entries = [e for each in BatchTable.read(tmp_path / "results").entries.values() for e in each]
     assert [e.images for e in entries] == [3500] * 6

@@ -114,9 +114,14 @@ def plate_map(wildcards):
 
 
 def plate_map_option(wildcards):
-    """The same as option of `voxelmill aggregate`."""
+    """The same as an option of the steps that take one."""
     path = RUN.plate_maps.get(wildcards.dataset)
     return [f"--plate-map={path}"] if path else []
+
+
+def pixel_bytes(wildcards):
+    """Parameter: bytes of all pixels of a dataset, decoded."""
+    return RUN.totals[wildcards.dataset].bytes
 
 
 def cores(step):

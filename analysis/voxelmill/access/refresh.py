@@ -114,8 +114,6 @@ def _refreshed(vault: Vault, session: Session, tokens: Tokens) -> Tokens:
 
 def _ended(vault: Vault, session: Session, why: str) -> AccessDenied:
     """Note that a session is over, for all who come later."""
-    if session.keyring:
-        vault.remove(session)
-    vault.write(session.model_copy(update={"tokens": None, "keyring": False}))
+    vault.write(session.model_copy(update={"tokens": None}))
     who = session.name or session.subject
     return AccessDenied(f"login: the session of {who} has ended ({why}). {AGAIN}")

@@ -4,6 +4,7 @@ In: an entry's name and a text. The library has stand-ins without any protection
 refuses all; they rank below 1, and are not used.
 """
 
+from contextlib import suppress
 from functools import cache
 
 from voxelmill.plugin import AccessDenied
@@ -68,11 +69,11 @@ def get(entry: str) -> str | None:
 
 
 def delete(entry: str) -> None:
-    """Remove an entry, if it is there."""
-    import keyring
-    from keyring.errors import PasswordDeleteError
-
+    """Remove an entry, if it is there and the keyring is."""
     try:
-        keyring.delete_password(SERVICE, entry)
-    except PasswordDeleteError:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
         return
+    with suppress(KeyringError, OSError, RuntimeError):
+        keyring.delete_password(SERVICE, entry)

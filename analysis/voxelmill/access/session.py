@@ -17,10 +17,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from voxelmill.access import ring
-from voxelmill.access.files import check_folder, make_folder, read_private, write_private
+from voxelmill.access.files import make_folder, read_private, write_private
 from voxelmill.access.tokens import Tokens
 from voxelmill.lockfile import Held, LockFile
-from voxelmill.plugin import AccessDenied, StoreUnavailable
+from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable
 
 PATIENCE_S = 180.0
 """Longest wait for another process that refreshes: its requests have time limits, too."""
@@ -57,10 +57,21 @@ class Session(BaseModel):
 
 
 def state_folder() -> Path:
-    """Folder of voxelmill in the user's XDG state folder."""
+    """Folder of voxelmill in the user's XDG state folder.
+
+    Raises
+    ------
+    BadConfig
+        The user has no home folder, as in a pod.
+    """
     named = Path(os.environ.get("XDG_STATE_HOME", ""))
     # The specification: a relative one is to be ignored.
-    return (named if named.is_absolute() else Path.home() / ".local/state") / "voxelmill"
+    if named.is_absolute():
+        return named / "voxelmill"
+    try:
+        return Path.home() / ".local/state/voxelmill"
+    except RuntimeError:
+        raise BadConfig("login: this user has no home folder. Set XDG_STATE_HOME") from None
 
 
 @dataclass(frozen=True)
@@ -81,8 +92,8 @@ class Vault:
         return self.folder / "session.json"
 
     def check(self) -> None:
-        """Refuse a folder that others can get into, before anybody logs in."""
-        check_folder(self.folder)
+        """Refuse a place that others can read, before anybody logs in."""
+        read_private(self.path)
 
     def read(self) -> Session:
         """Return the session.
@@ -126,14 +137,22 @@ class Vault:
     def write(self, session: Session) -> None:
         """Keep a session in place of the one before; only under `held`."""
         tokens = session.tokens
-        if session.keyring and tokens is not None:
+        kept = session.model_dump(exclude={"tokens", "keyring"})
+        if tokens is not None and session.keyring:
             ring.put(str(self.path), json.dumps(_revealed(tokens)))
-        kept = session.model_dump(exclude={"tokens"})
-        if tokens is not None and not session.keyring:
-            kept["tokens"] = _revealed(tokens)
-        if tokens is None:
-            kept["keyring"] = False
+            kept["keyring"] = True
+        else:
+            if self._in_keyring():
+                ring.delete(str(self.path))
+            kept["tokens"] = tokens and _revealed(tokens)
         write_private(self.path, json.dumps(kept, indent=1).encode() + b"\n")
+
+    def _in_keyring(self) -> bool:
+        """Whether the tokens of the session before are in the keyring."""
+        try:
+            return Session.model_validate_json(read_private(self.path) or b"").keyring
+        except ValidationError:
+            return False
 
     def remove(self, session: Session) -> None:
         """Forget a session; only under `held`."""

@@ -45,6 +45,8 @@ class Recorded:
         Image to digest of its inventory (see ``store.inventory``).
     labels : mapping of (image, object set) to str
         SHA-256 of the labels, as records of *segment* have it.
+    batches : mapping of str to tuple of str
+        Batch to its images, in any order.
     left_out : mapping of str to str
         Quarantined and excluded images, and why.
     files : mapping of str to StoredFile
@@ -61,5 +63,6 @@ class Recorded:
     lock: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    batches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, StoredFile] = field(default_factory=dict)

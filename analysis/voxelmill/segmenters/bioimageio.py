@@ -81,6 +81,7 @@ class BioImageIO(Tiled):
     fitted: Known | None = Field(
         None, description="numbers of the image and the package; give them to fix them"
     )
+    packages: ClassVar[tuple[str, ...]] = ("bioimageio.core", "onnxruntime", "torch")
     source: ClassVar[str] = (
         "Ouyang et al. 2022, doi:10.1101/2022.06.07.495102; cores grown by least distance"
     )

@@ -80,6 +80,7 @@ class Cellpose(Tiled):
     fitted: Seen | None = Field(
         None, description="numbers of the image and the network; give them to fix them"
     )
+    packages: ClassVar[tuple[str, ...]] = ("cellpose", "torch")
     source: ClassVar[str] = (
         "Stringer et al. 2021, doi:10.1038/s41592-020-01018-x; Cellpose-SAM: Pachitariu et al. "
         "2025, doi:10.1101/2025.04.28.651001"

@@ -117,6 +117,25 @@ def report_command(
     report(batches, record, load_settings(config), command)
 
 
+@app.command("provenance", rich_help_panel=STEP)
+@logged
+def provenance_command(
+    batches: Files,
+    record: Record,
+    config: Settings,
+    plate_map: Annotated[Path | None, typer.Option(help="Table of treatments by well.")] = None,
+    pixel_bytes: Annotated[int, typer.Option(min=0, help="Of all images, decoded.")] = 0,
+    container: Annotated[str, typer.Option(help="Image that steps run in, and its digest.")] = "",
+) -> None:
+    """Write the RO-Crate of a dataset: what was done to what, with which software."""
+    from voxelmill.configfile import load_part
+    from voxelmill.published import Published
+    from voxelmill.steps.provenance import provenance
+
+    settings = load_part(Published, config)
+    provenance(batches, record, settings, plate_map, pixel_bytes, container)
+
+
 @app.command("check", rich_help_panel=STEP)
 @logged
 def check_command(

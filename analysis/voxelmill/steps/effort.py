@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from voxelmill.joblog import read_log
-from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, Layout
+from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, ILLUMINATION, REVIEW, Layout
 from voxelmill.ledger import write_json
 from voxelmill.quotas import Ask, job_units
 from voxelmill.site import Billing
@@ -79,7 +79,8 @@ def _logs(layout: Layout) -> Iterator[tuple[str, str, Path]]:
     for step in BATCH_STEPS:
         for batch in sorted(names(layout.log(step, "x").parent, ".log")):
             yield step, batch, layout.log(step, batch)
-    yield from ((step, "", layout.log(step)) for step in DATASET_STEPS)
+    steps = (REVIEW, ILLUMINATION, *DATASET_STEPS)
+    yield from ((step, "", layout.log(step)) for step in steps)
 
 
 def effort(layout: Layout, batches: int, billing: Billing | None = None) -> Effort:

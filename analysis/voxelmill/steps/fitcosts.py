@@ -197,10 +197,13 @@ def _datasets(found: Measured) -> dict[str, float]:
     more = found.fields["small"] - found.fields["tiny"]
     row = max(0.0, (found.seconds("aggregate small") - found.seconds("aggregate tiny")) / more)
     shown = found.seconds("report large") - found.seconds("report tiny")
+    large = found.fields["large"]
+    listed = found.seconds("provenance large") - found.seconds("provenance tiny")
     return {
         "aggregate": row,
+        "provenance": max(0.0, listed / (large - found.fields["tiny"])),
         "report": row,
-        "thumbnail": max(0.0, shown / found.fields["large"]),
+        "thumbnail": max(0.0, shown / large),
     }
 
 

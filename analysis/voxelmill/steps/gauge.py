@@ -22,11 +22,13 @@ from voxelmill.batch import Batch, Item
 from voxelmill.config import Settings
 from voxelmill.execution import Model
 from voxelmill.features import features
-from voxelmill.layout import BATCH_STEPS, Layout
+from voxelmill.layout import BATCH_STEPS, PROVENANCE, Layout
 from voxelmill.ledger import write_json
+from voxelmill.published import Published
 from voxelmill.steps.aggregate import aggregate
 from voxelmill.steps.gaugeplugins import SETS, made, plugin_calls
 from voxelmill.steps.measure import measure
+from voxelmill.steps.provenance import provenance
 from voxelmill.steps.qc import qc
 from voxelmill.steps.report import report
 from voxelmill.steps.segment import segment
@@ -191,6 +193,8 @@ def _table_calls(place: Place) -> Calls:
         if plate in ("tiny", "large"):
             page = layout.record("report")
             calls[f"report {plate}"] = partial(report, files, page, settings_of())
+            last, published = layout.record(PROVENANCE), Published.model_validate({"objects": SETS})
+            calls[f"provenance {plate}"] = partial(provenance, files, last, published)
     return calls
 
 
@@ -204,6 +208,7 @@ def _starts(place: Place) -> Calls:
         "measure": [batch, "--segmented", str(layout.record("segment", "0000"))],
         "aggregate": [batch],
         "report": [batch],
+        PROVENANCE: [batch],
     }
     command = [sys.executable, "-m", "voxelmill"]
     commands = {

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from voxelmill.layout import Layout, index_page, manifest
+from voxelmill.layout import PROVENANCE, Layout, index_page, manifest
 from voxelmill.ledger import write_bytes
 from voxelmill.report.index import Entry, IndexData, Level, Took, render_index
 from voxelmill.site import load_site
@@ -73,7 +73,11 @@ def _entry(dataset: str, layout: Layout, whole: Portion, spent: Effort, size: in
     aggregated, reported = _read(layout.record("aggregate")), _read(layout.record("report"))
     counts = _counts(aggregated, reported)
     # On a store the pages themselves may have no copy here; their records do.
-    pages = (("report", layout.report.name, "report"), ("QC report", "qc.html", "review"))
+    pages = (
+        ("report", layout.report.name, "report"),
+        ("QC report", layout.qc_report.name, "review"),
+        ("provenance", layout.crate.name, PROVENANCE),
+    )
     links = {
         text: f"./{quote(dataset)}/{name}"
         for text, name, step in pages

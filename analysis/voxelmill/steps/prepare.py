@@ -5,19 +5,21 @@ In: the configuration as Snakemake has read it. Out: `Prepared`; the rules hold 
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from voxelmill.batchtable import BatchLoad, total
 from voxelmill.config import Config, Settings
-from voxelmill.configfile import load_sheet, parse
-from voxelmill.layout import ILLUMINATION, RESULTS, REVIEW, Layout, batch_table, verdict
+from voxelmill.configfile import Row, load_sheet, parse
+from voxelmill.layout import ILLUMINATION, PROVENANCE, RESULTS, REVIEW, Layout, batch_table, verdict
 from voxelmill.ledger import write_json
 from voxelmill.plugin import BadConfig, BadInput
+from voxelmill.selection import choosing
+from voxelmill.steps.containerimage import told as told_image
 from voxelmill.steps.gate import WAITS, Shut, key, set_gates, shut
 from voxelmill.steps.mirror import forget, pull, pull_table, push, stored
 from voxelmill.steps.scan import listed, scan
@@ -33,6 +35,9 @@ from voxelmill.storeoptions import (
     use_stores,
 )
 
+Loads: TypeAlias = Mapping[str, Mapping[str, BatchLoad]]
+"""Dataset → batch → what its job has to do."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -41,7 +46,7 @@ class Prepared:
     config: Config
     batches: Mapping[str, tuple[str, ...]]
     plate_maps: Mapping[str, str]
-    loads: Mapping[str, Mapping[str, BatchLoad]] = field(default_factory=dict)
+    loads: Loads = field(default_factory=dict)
     shut: Mapping[str, Shut] = field(default_factory=dict)
     """What a dataset waits for before it is segmented; not in it: nothing."""
     apart: bool = False
@@ -81,6 +86,11 @@ class Prepared:
         """Image that steps run in where Snakemake is told to use containers; empty: none."""
         named = self.config.container or ""
         return named if is_url(named) or not named else str(Path(named).resolve())
+
+    @cached_property
+    def container_told(self) -> str:
+        """Name of that image, and the digest of a file."""
+        return told_image(self.config.container or "")
 
     @property
     def execution(self) -> str:
@@ -128,8 +138,10 @@ class Prepared:
             )
             tables = [layout.objects(name, batch) for name in self.objects]
             yield from ((p, aggregated) for p in (measured, *tables, *_quality(layout, batch)))
+        last = layout.record(PROVENANCE)
         yield from ((p, reported) for p in (aggregated, layout.images, layout.wells))
-        yield from ((p, reported) for p in (reported, layout.report))
+        yield from ((p, last) for p in (reported, layout.report))
+        yield from ((p, last) for p in (layout.crate, layout.checksums, last))
 
     def tracked(self, dataset: str) -> Iterator[str]:
         """Yield the same as seen from the folder of the results."""
@@ -218,13 +230,18 @@ def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = 
     here = batch_table(checked.folder).exists()
     if not main and not here and checked.store:
         return _in_a_pod(checked)
-    plate_maps = {r.dataset: r.plate_map for r in load_sheet(checked, config_path) if r.plate_map}
     scans = main or not here
     if checked.store and scans:
         pull(checked)
+    # A job must not fail for what another dataset lacks.
+    with nullcontext() if scans else choosing(()):
+        rows = load_sheet(checked, config_path)
     if scans:
         scan(checked, config_path)
-    found = listed(checked)
+    found: Loads = listed(checked)
+    if scans:
+        found = _to_do(found, rows, config_path)
+    plate_maps = {row.dataset: row.plate_map for row in rows if row.plate_map}
     prepared = Prepared(checked, _names(found), plate_maps, found)
     if scans:
         prepared = replace(prepared, shut=_gates(prepared))
@@ -232,6 +249,16 @@ def prepare(config: Mapping[str, Any], config_path: str | Path, *, main: bool = 
         if checked.store:
             push(checked)
     return prepared
+
+
+def _to_do(found: Loads, rows: Iterable[Row], config_path: str | Path) -> Loads:
+    """Datasets that are not left out."""
+    names = {row.dataset for row in rows if not row.left_out}
+    if not names:
+        raise BadConfig(
+            f"{config_path}: datasets: all are finished, and their images are gone. Add some"
+        )
+    return {dataset: each for dataset, each in found.items() if dataset in names}
 
 
 def _in_a_pod(config: Config) -> Prepared:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from voxelmill.report.model import FieldRow, Histogram, ReportData, Thumbnail
 from voxelmill.report.ranking import ranked
 from voxelmill.report.summary import summary
 from voxelmill.sizes import THUMBNAILS, edge_for
+from voxelmill.software import versions
 from voxelmill.steps.flatfields import flatfields
 from voxelmill.steps.gate import told
 from voxelmill.steps.gather import Gathered, gather, qc_channels, read_record
@@ -23,8 +23,6 @@ from voxelmill.steps.plateverdict import findings, plate_verdict
 from voxelmill.steps.spread import every, spread
 from voxelmill.steps.thumbnails import choose, pictures, plate_of
 from voxelmill.tables import read_table, rows, units
-
-VERSIONS = ("voxelmill", "numpy", "scipy", "numba", "opencv-python-headless", "zarr", "snakemake")
 
 
 def report(batch_files: Sequence[Path], out: Path, settings: Settings, command: str = "") -> None:
@@ -76,7 +74,7 @@ def _data(found: Gathered, settings: Settings, command: str) -> ReportData:
         thumbnails=tuple(_thumbnails(found, settings, fields, segmented, len(channels))),
         parameters=settings.part("report"),
         fitted=_fitted(segmented, settings),
-        versions={name: version(name) for name in VERSIONS},
+        versions=versions(),
         warnings=_seams(segmented),
         units=units(found.layout.wells),
         channels=tuple(channels),

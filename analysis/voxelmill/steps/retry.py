@@ -1,14 +1,15 @@
 """`voxelmill run --failed`: which records Snakemake is to make so that only what failed runs again.
 
 In: a run's batches and where it stands. Out: records to ask for. With a batch comes what builds on
-it; with a dataset that is finished by that, its summary and report; with the last one, the check.
+it; with a dataset that is finished by that, its summary, report and crate; with the last one, the
+check.
 """
 
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from voxelmill.layout import BATCH_STEPS, ILLUMINATION, REVIEW, Layout
+from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, ILLUMINATION, REVIEW, Layout
 from voxelmill.steps.jobsurvey import Standing, Survey
 from voxelmill.steps.prepare import Prepared
 
@@ -34,7 +35,7 @@ def targets(prepared: Prepared, survey: Survey) -> list[Path]:
             if step in BATCH_STEPS
         )
         if again and complete:
-            found.append(layout.record("report"))
+            found.append(layout.record(DATASET_STEPS[-1]))
         if ILLUMINATION in again:
             found.append(layout.record(ILLUMINATION))
         for step in BATCH_STEPS:

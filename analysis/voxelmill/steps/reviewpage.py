@@ -6,7 +6,6 @@ with the worst images first.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any, TypeAlias
 
 from voxelmill.config import Settings
@@ -14,8 +13,8 @@ from voxelmill.layout import REVIEW
 from voxelmill.report.model import FieldRow, ReportData, Thumbnail
 from voxelmill.report.ranking import ranked
 from voxelmill.sizes import THUMBNAILS, edge_for
+from voxelmill.software import versions
 from voxelmill.steps.judged import Judged
-from voxelmill.steps.report import VERSIONS
 from voxelmill.steps.thumbnails import choose, pictures, plate_of
 from voxelmill.tables import units
 
@@ -39,7 +38,7 @@ def qc_page(found: Judged, images: Images, settings: Settings) -> ReportData:
         fields=fields,
         thumbnails=tuple(_thumbnails(found, images, fields)),
         parameters=settings.part(REVIEW),
-        versions={name: version(name) for name in VERSIONS},
+        versions=versions(),
         warnings=(_next(dataset, images, settings),),
         units=units(found.layout.qc(found.batches[0].name)),
         channels=found.channels,

@@ -9,7 +9,7 @@ from typing import Any
 from voxelmill.config import Config
 from voxelmill.configfile import load_config
 from voxelmill.disk import room
-from voxelmill.layout import BATCH_STEPS, Layout
+from voxelmill.layout import BATCH_STEPS, DATASET_STEPS, Layout
 from voxelmill.plugin import BadConfig, VoxelmillError
 from voxelmill.site import load_site
 from voxelmill.steps.asking import waiting
@@ -157,17 +157,19 @@ def _phases(
     Returns
     -------
     int
-        Snakemake's exit code.
+        Snakemake's exit code; if it was called several times, the last one that is not 0.
     Prepared
         What is to be done as it is now: with what still waits for an approval.
     """
+    code = 0
     while True:
         if holes := prepared.holes():
-            code = snakemake.run([*_options(extra), "--", *map(str, holes)])
-            if code:
-                return code, prepared
-        code = snakemake.watch(prepared, extra)
-        if code or config.qc.gate == "report" or is_dry(extra):
+            failed = snakemake.run([*_options(extra), "--", *map(str, holes)])
+            if failed:
+                return failed, prepared
+        # A dataset whose QC has failed keeps no other from going on.
+        code = snakemake.watch(prepared, extra) or code
+        if code > KILLED or config.qc.gate == "report" or is_dry(extra):
             return code, prepared
         before, prepared = prepared, prepare(config.model_dump(mode="json"), path)
         # Data that came meanwhile may have closed one; what has opened goes on.
@@ -207,7 +209,7 @@ def _forget_quarantined(prepared: Prepared) -> None:
             files = [layout.record(step, batch) for step in BATCH_STEPS]
             found = [read_record(file)["images"].values() for file in files if file.exists()]
             if any(i["status"] == "quarantined" for images in found for i in images):
-                for file in [*files, layout.record("aggregate"), layout.record("report")]:
+                for file in [*files, *map(layout.record, DATASET_STEPS)]:
                     forget(prepared.config, file)
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby, product
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,11 @@ def scan(config: Config, config_path: str | Path, *, fresh: bool = False) -> Sca
     fresh : bool
         Open every dataset again, also those the manifest has.
 
+    Returns
+    -------
+    Scanned
+        What a run leaves out is in it as it was: nothing of it is opened or cut.
+
     Raises
     ------
     BadConfig
@@ -63,11 +68,20 @@ def scan(config: Config, config_path: str | Path, *, fresh: bool = False) -> Sca
     sheet = load_sheet(config, config_path)
     results = config.folder
     cutter, before = Cutter(results, rule(config)), BatchTable.read(results)
-    known = {} if fresh else _known(results)
+    kept = {} if fresh and not any(row.left_out for row in sheet) else _known(results)
+    known = {} if fresh else kept
+    # By name: the address of what is gone may read otherwise than it did.
+    named = {key[0]: key for key in kept}
     found: dict[Key, Frame] = {}
     opened: set[Key] = set()
+    idle: set[Key] = set()
     for row in sheet:
         key = row.dataset, row.url
+        if row.left_out:
+            if there := named.get(row.dataset):
+                found[there] = kept[there]
+                idle.add(there)
+            continue
         if key not in known or _removed(results, key, before):
             opened.add(key)
         found[key] = _open(row) if key in opened else known[key]
@@ -77,8 +91,8 @@ def scan(config: Config, config_path: str | Path, *, fresh: bool = False) -> Sca
     entries = {}
     for key, frame in found.items():
         old = before.entries.get(key, ())
-        kept = whole and key not in opened and cutter.unchanged(key, old)
-        entries[key] = old if kept else cutter.cut(key, frame, old)
+        same = key in idle or (whole and key not in opened and cutter.unchanged(key, old))
+        entries[key] = old if old and same else cutter.cut(key, frame, old)
     if whole and not opened and list(entries.items()) == list(before.entries.items()):
         manifest(results).touch()
     else:
@@ -182,18 +196,16 @@ def _facts(image: Image | str) -> dict[str, Any]:
 def _check_channels(config: Config, config_path: str | Path, row: Row, found: Frame) -> None:
     """Refuse a channel that images lack, before any job starts."""
     texts = found.column("channels")
-    kinds = {text: json.loads(text) for text in dict.fromkeys(texts)}
-    for name, spec in config.objects.items():
-        wanted = getattr(spec, "channels", ())
-        for channel, (text, have) in product(wanted, kinds.items()):
-            by_index = channel.isdigit() and int(channel) < len(have)
-            if have and channel not in have and not by_index:
-                image = found.column("image")[texts.index(text)]
-                place = f"{row.dataset}/{image}".rstrip("/")
-                raise BadConfig(
-                    f"{place}: no channel '{channel}'; it has {', '.join(map(repr, have))}. "
-                    f"Set objects.{name}.channel in {config_path}"
-                )
+    for text in dict.fromkeys(texts):
+        have = json.loads(text)
+        if lacks := config.lacking(have):
+            name, channel = lacks
+            image = found.column("image")[texts.index(text)]
+            place = f"{row.dataset}/{image}".rstrip("/")
+            raise BadConfig(
+                f"{place}: no channel '{channel}'; it has {', '.join(map(repr, have))}. "
+                f"Set objects.{name}.channel in {config_path}"
+            )
 
 
 def listed(config: Config) -> dict[str, dict[str, BatchLoad]]:

@@ -12,7 +12,7 @@ from voxelmill.config import Config
 from voxelmill.costs import Costs
 from voxelmill.estimate import Estimate, Group, Places, estimate
 from voxelmill.execution import Compute
-from voxelmill.layout import BATCH_STEPS, ILLUMINATION, REVIEW
+from voxelmill.layout import BATCH_STEPS, ILLUMINATION, PROVENANCE, REVIEW
 from voxelmill.machine import Limit
 from voxelmill.plan import GIB, Load, advise
 from voxelmill.quotas import (
@@ -28,7 +28,7 @@ from voxelmill.quotas import (
     short_note,
     storage_refusals,
 )
-from voxelmill.resources import PAGE, SPARE, TABLES, light_memory, tables
+from voxelmill.resources import LISTED, PAGE, SPARE, TABLES, light_memory, tables
 from voxelmill.site import SiteFile
 from voxelmill.steps.planfacts import datasets_json, footprints, run_json, written_json
 from voxelmill.steps.prepare import Prepared
@@ -118,12 +118,14 @@ def _memory(found: Survey, load: Load) -> dict[str, int]:
         sum(tables(k.extent, k.images, load.settings) for k in kinds)
         for kinds in found.kinds.values()
     )
+    listed = LISTED * max(sum(k.images for k in kinds) for kinds in found.kinds.values())
     light = max(light_memory(extent, load.settings) for extent in extents.values())
     return memory | {
         ILLUMINATION: int(light),
         REVIEW: PAGE,
         "aggregate": int(TABLES + most),
         "report": PAGE,
+        PROVENANCE: int(TABLES + listed),
     }
 
 

@@ -4,10 +4,10 @@ In: a folder of results, or their address on a store, of which tables, batch fil
 fetched into a folder. Out: one `Entry` an image. Nothing is opened; a run may still go on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from voxelmill.batch import Item
 from voxelmill.layout import Layout
@@ -23,6 +23,8 @@ from voxelmill.tables import read_table, rows
 from voxelmill.viewing.page import Line
 
 PAGES = ("index.html", "report.html")
+Wanted: TypeAlias = Callable[[list[str]], bool]
+"""Whether an object is fetched, by the parts of its key."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Results:
         found: list[Entry] = []
         for file in sorted((layout.root / "batches").glob("*.json")):
             batch = read_batch(file)
-            url = self._located(batch.url)
+            url = self.located(batch.url)
             labels = layout.labels_of(batch.name)
             for item in batch.items:
                 line = _line(len(found), item, judged.get(item.path, {}))
@@ -87,21 +89,29 @@ class Results:
             return None
         return file.read_bytes()
 
-    def _located(self, url: str) -> str:
-        """Address of the input: a relative one is seen from where the run was started."""
+    def located(self, url: str) -> str:
+        """Address of the input: a relative one is seen from where the run was started.
+
+        Raises
+        ------
+        BadInput
+            It is not there.
+        """
         if is_url(url) or Path(url).is_absolute():
             return url
         for base in (Path(), *self.folder.resolve().parents):
             if (base / url).exists():
                 return str(base / url)
         raise BadInput(
-            f"{self.name}: the input {url} is not there. Call `voxelmill view` in the folder "
-            "where the run was started"
+            f"{self.name}: the input {url} is not there. Call voxelmill in the folder where the "
+            "run was started"
         )
 
 
-def results_at(address: str, folder: Path) -> Results:
-    """Find results; of those on a store, tables of images and reports are copied into `folder`.
+def results_at(address: str, folder: Path, wanted: Wanted | None = None) -> Results:
+    """Find results; of those on a store, small files are copied into `folder`.
+
+    `wanted` says which, by the parts of their keys; default: batches, tables of images, reports.
 
     Raises
     ------
@@ -110,7 +120,12 @@ def results_at(address: str, folder: Path) -> Results:
     StoreUnavailable, AccessDenied
         The store did not answer, or refused to.
     """
-    found = _fetched(address.rstrip("/"), folder) if is_url(address) else Results(Path(address))
+    copied = is_url(address)
+    found = (
+        _fetched(address.rstrip("/"), folder, wanted or _small)
+        if copied
+        else Results(Path(address))
+    )
     if not found.datasets():
         raise BadInput(f"{address}: no results there; allowed: the `results` of a run")
     return found
@@ -126,17 +141,17 @@ def object_sets(entry: Entry) -> list[str]:
     return [name.inner_path() for name in ome.need("labels").each()]
 
 
-def _fetched(address: str, folder: Path) -> Results:
+def _fetched(address: str, folder: Path, wanted: Wanted) -> Results:
     objects = objects_at(address)
     if not isinstance(objects, S3Objects):
         raise BadInput(f"{address}: results are in a folder or at s3://bucket/prefix")
-    wanted = [key for key in objects.listing() if _small(key.split("/"))]
+    keys = [key for key in objects.listing() if wanted(key.split("/"))]
 
     def fetch(key: str) -> None:
         if (content := objects.get(key)) is not None:
             write_bytes(folder / key, content)
 
-    side_by_side(fetch, wanted)
+    side_by_side(fetch, keys)
     return Results(folder, address)
 
 

@@ -11,7 +11,7 @@ from voxelmill.plugin import BlocksFailed
 from voxelmill.steps.busy import Clock
 from voxelmill.steps.gaugeplugins import SETS
 
-JOBS = 6
+JOBS = 7
 """One of each step, and the check."""
 LAST = 2000
 

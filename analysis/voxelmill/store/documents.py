@@ -34,7 +34,9 @@ def local_folder(root: str) -> Path:
 
 @contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
-    """Give a folder beside `out` that becomes `out` if all goes well and vanishes if not.
+    """Give a path beside `out` that becomes `out` if all goes well and vanishes if not.
+
+    What is written there may be a folder, or a file.
 
     Raises
     ------
@@ -48,6 +50,8 @@ def whole_folder(out: Path) -> Iterator[Path]:
         _refuse_existing(out)
         beside.rename(out)
     finally:
+        if beside.is_file():
+            beside.unlink()
         shutil.rmtree(beside, ignore_errors=True)
 
 

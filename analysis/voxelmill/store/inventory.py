@@ -8,7 +8,7 @@ of what is there. Chunk contents are not read, but for the indexes of shards.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -51,8 +51,16 @@ class Inventory:
         return self.stored == self.expected
 
 
-def inventory(image: Image, level: int = 0) -> Inventory:
+def inventory(image: Image, level: int = 0, listed: Mapping[str, int] | None = None) -> Inventory:
     """Count the stored chunks of one level.
+
+    Parameters
+    ----------
+    image : Image
+    level : int
+        Index into ``image.levels``.
+    listed : mapping of str to int, optional
+        Sizes of all that is stored of the dataset, by key, where somebody has listed it.
 
     Raises
     ------
@@ -63,7 +71,11 @@ def inventory(image: Image, level: int = 0) -> Inventory:
     array = scale.array
     prefix = join(image.path, scale.path)
     objects = objects_at(image.url)
-    sizes = objects.sizes(prefix, (array.key(index) for index in array.indices()))
+    keys = (array.key(index) for index in array.indices())
+    if listed is None:
+        sizes = objects.sizes(prefix, keys)
+    else:
+        sizes = {key: listed[full] for key in keys if (full := join(prefix, key)) in listed}
     lines = "".join(f"{key} {size}\n" for key, size in sorted(sizes.items()))
     if array.shards is None:
         expected = array.objects

@@ -10,6 +10,8 @@ from voxelmill.plugin import AccessDenied, StoreUnavailable
 
 S = TypeVar("S")
 T = TypeVar("T")
+PIECE = 1 << 20
+"""Bytes that are read at a time of a file that is gone through."""
 
 
 class LocalObjects:
@@ -21,7 +23,7 @@ class LocalObjects:
     def get(self, key: str) -> bytes | None:
         """Content of a file; None where there is none."""
         path = self._root / key
-        with _local_errors(path):
+        with local_errors(path):
             try:
                 return path.read_bytes()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -34,7 +36,7 @@ class LocalObjects:
     def get_range(self, key: str, start: int, length: int) -> bytes | None:
         """Part of a file."""
         path = self._root / key
-        with _local_errors(path):
+        with local_errors(path):
             try:
                 with path.open("rb") as file:
                     file.seek(start)
@@ -45,7 +47,7 @@ class LocalObjects:
     def get_tail(self, key: str, length: int) -> bytes | None:
         """Last bytes of a file."""
         path = self._root / key
-        with _local_errors(path):
+        with local_errors(path):
             try:
                 with path.open("rb") as file:
                     file.seek(-min(length, file.seek(0, os.SEEK_END)), os.SEEK_END)
@@ -56,7 +58,7 @@ class LocalObjects:
     def size(self, key: str) -> int | None:
         """Bytes of a file; None where there is none."""
         path = self._root / key
-        with _local_errors(path):
+        with local_errors(path):
             try:
                 return path.stat().st_size if path.is_file() else None
             except (FileNotFoundError, NotADirectoryError):
@@ -77,9 +79,31 @@ class LocalObjects:
     def sizes(self, prefix: str, keys: Iterable[str]) -> dict[str, int]:
         """Size in bytes of each of `keys` under `prefix` that is stored; one walk of the folder."""
         root = self._root / prefix
-        with _local_errors(root):
+        with local_errors(root):
             found = dict(_walk(str(root), ""))
         return {key: found[key] for key in keys if key in found}
+
+    def through(self, key: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+        """What `use` makes of a file's content, which comes in pieces; None: there is no file."""
+        path = f"{self._root}/{key}"
+        with local_errors(Path(path)):
+            try:
+                file = os.open(path, os.O_RDONLY)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            try:
+                return use(iter(lambda: os.read(file, PIECE), b""))
+            except IsADirectoryError:
+                return None
+            finally:
+                os.close(file)
+
+    def paths(self, wanted: Callable[[str], bool]) -> Iterator[str]:
+        """All files, sorted, but those that are not `wanted` themselves or by their folder.
+
+        A folder that cannot be listed comes with a slash at its end.
+        """
+        return _sorted(str(self._root), "", wanted)
 
     def zarr_store(self) -> Any:  # noqa: ANN401
         """Return the same root as a read-only zarr store."""
@@ -101,8 +125,35 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
                 yield prefix + entry.name, entry.stat().st_size
 
 
+def _sorted(folder: str, prefix: str, wanted: Callable[[str], bool]) -> Iterator[str]:
+    """Files by their whole paths: ``a.b`` comes before ``a/b``."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(f"{e.name}/" if _is_folder(e) else e.name for e in entries)
+    except OSError:
+        yield prefix
+        return
+    for name in names:
+        path = prefix + name
+        if not wanted(path.removesuffix("/")):
+            continue
+        if name.endswith("/"):
+            yield from _sorted(f"{folder}/{name}", path, wanted)
+        else:
+            yield path
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link to itself: whoever opens it is told so.
+        return False
+
+
 @contextmanager
-def _local_errors(path: Path) -> Iterator[None]:
+def local_errors(path: Path) -> Iterator[None]:
+    """Turn the system's errors into AccessDenied or StoreUnavailable that name `path`."""
     try:
         yield
     except PermissionError as error:

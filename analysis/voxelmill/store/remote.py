@@ -44,6 +44,8 @@ CONNECT_S, STALL_S = "10s", "30s"
 
 NEW_S = 60
 """A token as young as that is not made anew because a service refuses it."""
+PIECE = 1 << 20
+"""Bytes, at least, of a piece of a body that is gone through."""
 BODIES, FIRST_S = 3, 0.2
 """How often an answer may break off, and the first pause after that; each is twice the last."""
 
@@ -88,6 +90,19 @@ class RemoteObjects:
         """Body of a GET with a Range header for the last bytes; None on 404."""
         options: Any = {"range": {"suffix": length}}
         return self._ask(key, lambda store, full: bytes(store.get(full, options=options).bytes()))
+
+    def through(self, key: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+        """What `use` makes of an answer's body, which comes in pieces; None on 404.
+
+        It is called anew where an answer breaks off.
+        """
+        return self._ask(
+            key, lambda store, full: use(map(bytes, store.get(full).stream(min_chunk_size=PIECE)))
+        )
+
+    def paths(self, wanted: Callable[[str], bool]) -> Iterator[str]:
+        """Nothing: a web server cannot list."""
+        return iter(())
 
     def size(self, key: str) -> int | None:
         """Length in the answer to a HEAD; None on 404."""
@@ -238,6 +253,8 @@ def store_errors(place: str) -> Iterator[None]:
 def _refusal(place: str, error: Exception) -> AccessDenied:
     match options_of(place).auth:
         case Oidc(role_arn=role):
+            # Raises, where it is the login that is amiss.
+            SUPPLY.keys(options_of(place))
             who = f" Role {role} may not; name another one, or ask for the right"
         case Bearer() if gets_token(place):
             who = " It was asked with the token of the login (`voxelmill whoami`)"

@@ -5,29 +5,24 @@ besides. "Not found" is believed only of an answer that says NoSuchKey: an absen
 page of a gateway, is an error, never an absent chunk.
 """
 
-import os
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
-from voxelmill.access.keys import Keys, Lasting
+from voxelmill.access.keys import Lasting
 from voxelmill.access.supply import SUPPLY
-from voxelmill.plugin import AccessDenied, BadConfig, BlocksFailed, StoreUnavailable
+from voxelmill.plugin import AccessDenied, BlocksFailed, StoreUnavailable
 from voxelmill.slots import waiting
 from voxelmill.store.remote import (
-    RETRY,
     RemoteObjects,
-    client_options,
     side_by_side,
     store_errors,
 )
-from voxelmill.storeoptions import StoreOptions, options_of
+from voxelmill.store.s3client import ambient, s3_client
+from voxelmill.storeoptions import options_of
 
-REGION = "us-east-1"
-AMBIENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
-           "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_CA_BUNDLE", "SSL_CERT_FILE")  # fmt: skip
 SPENT = ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired")
 """What it says of temporary keys that it does not take any more."""
 ABSENT = "NoSuchKey"
@@ -40,6 +35,8 @@ class Stored:
 
     size: int
     etag: str
+    modified: float = field(default=0.0, compare=False)
+    """When it was put, in seconds since 1970; 0 where nobody says it."""
 
 
 class S3Objects(RemoteObjects):
@@ -86,22 +83,55 @@ class S3Objects(RemoteObjects):
         StoreUnavailable, AccessDenied
             There is no such bucket, the store did not answer, or refused to.
         """
+        with waiting():
+            return dict(self._listed(prefix))
+
+    def level(self, prefix: str = "") -> tuple[list[str], dict[str, Stored]]:
+        """Folders and objects right under a prefix, by the rest of their keys; raises the same."""
+        start = self._start(prefix)
+        whole = self._full(prefix) or None
+        with self._listing_errors(prefix), waiting():
+            found = self._made(lambda store: store.list_with_delimiter(whole))
+        folders = [name.removeprefix(start).rstrip("/") for name in found["common_prefixes"]]
+        return sorted(folders), dict(_stored(start, found["objects"]))
+
+    def paths(self, wanted: Callable[[str], bool]) -> Iterator[str]:
+        """All keys that are `wanted`, sorted, page by page; raises as `listing` does."""
+        last = ""
+        for key, _ in self._listed(""):
+            if key < last:
+                raise StoreUnavailable(f"{self._url}: lists its objects out of order")
+            last = key
+            if wanted(key):
+                yield key
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, Stored]]:
+        whole = self._full(prefix) or None
+
+        def begun(store: Any) -> tuple[Any, Iterator[Any]]:  # noqa: ANN401 - a page of obstore's
+            pages = iter(store.list(whole, chunk_size=1000))
+            return next(pages, ()), pages
+
+        with self._listing_errors(prefix):
+            first, others = self._made(begun)
+            for page in chain([first], others):
+                yield from _stored(self._start(prefix), page)
+
+    @contextmanager
+    def _listing_errors(self, prefix: str) -> Iterator[None]:
         from obstore.exceptions import GenericError
 
-        whole = self._full(prefix)
-        start = f"{whole}/" if whole else ""
-        with store_errors(f"{self._base}/{start}"), waiting():
+        with store_errors(f"{self._base}/{self._start(prefix)}"):
             try:
-                pages = self._made(lambda s: list(s.list(whole or None, chunk_size=1000)))
+                yield
             except (FileNotFoundError, GenericError) as error:
                 if isinstance(error, GenericError) and "status code: 404" not in str(error):
                     raise
                 raise self._gone(prefix, error) from error
-        found = (entry for page in pages for entry in page)
-        return {
-            entry["path"].removeprefix(start): Stored(entry["size"], _bare(entry["e_tag"]))
-            for entry in found
-        }
+
+    def _start(self, prefix: str) -> str:
+        whole = self._full(prefix)
+        return f"{whole}/" if whole else ""
 
     def put(self, key: str, content: bytes) -> None:
         """Write one object; it is there whole, or not at all.
@@ -138,7 +168,7 @@ class S3Objects(RemoteObjects):
         return SUPPLY.keys(options_of(self._url), refused=entry.id) if taken_back else None
 
     def _client(self, entry: Any, url: str) -> Any:  # noqa: ANN401 - stores of obstore share no type
-        return _s3_store(url, options_of(self._url), _ambient(), entry)
+        return s3_client(url, options_of(self._url), ambient(), entry)
 
     def _absent(self, key: str, error: FileNotFoundError) -> None:
         if ABSENT not in str(error):
@@ -152,79 +182,12 @@ class S3Objects(RemoteObjects):
         )
 
 
+def _stored(start: str, entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Stored]]:
+    for entry in entries:
+        modified = entry["last_modified"].timestamp()
+        stored = Stored(entry["size"], _bare(entry["e_tag"]), modified)
+        yield entry["path"].removeprefix(start), stored
+
+
 def _bare(etag: str | None) -> str:
     return (etag or "").strip('"')
-
-
-def _ambient() -> tuple[str, ...]:
-    """What of the environment decides how a store is reached; a change makes a new client."""
-    return tuple(os.environ.get(name, "") for name in AMBIENT)
-
-
-@lru_cache(maxsize=64)
-def _s3_store(url: str, options: StoreOptions, values: tuple[str, ...], keys: Keys | None) -> Any:  # noqa: ANN401
-    from obstore.store import S3Store
-
-    more: dict[str, Any] = {}
-    ambient = dict(zip(AMBIENT, values, strict=True))
-    if endpoint := options.endpoint or ambient["AWS_ENDPOINT_URL"]:
-        more["endpoint"] = endpoint
-    if keys is not None:
-        more["access_key_id"] = keys.access_key_id.get_secret_value()
-        more["secret_access_key"] = keys.secret_access_key.get_secret_value()
-        more["session_token"] = keys.session_token.get_secret_value()
-    elif options.anonymous:
-        more["skip_signature"] = True
-    elif profile := options.profile or ambient["AWS_PROFILE"]:
-        more["credential_provider"] = _of_profile(profile)
-    elif ambient["AWS_ACCESS_KEY_ID"]:
-        more["access_key_id"] = ambient["AWS_ACCESS_KEY_ID"]
-        more["secret_access_key"] = ambient["AWS_SECRET_ACCESS_KEY"]
-        if token := ambient["AWS_SESSION_TOKEN"]:
-            more["session_token"] = token
-    else:
-        raise AccessDenied(
-            f"{url}: no credentials: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set, "
-            "nor `auth`, `profile` or `anonymous: true` under `stores`. Set one of them"
-        )
-    return S3Store.from_url(
-        url,
-        region=options.region or ambient["AWS_REGION"] or REGION,
-        virtual_hosted_style_request=not options.path_style,
-        client_options=client_options(options),
-        retry_config=RETRY,
-        **more,
-    )
-
-
-def _of_profile(profile: str) -> Any:  # noqa: ANN401 - a function as obstore wants it
-    """Credentials of a section of ``~/.aws/credentials``, renewed where they expire.
-
-    Raises
-    ------
-    BadConfig
-        There is no such section, or botocore is not installed.
-    """
-    try:
-        from botocore.exceptions import BotoCoreError
-        from botocore.session import Session
-    except ImportError:
-        raise BadConfig("profile: botocore is not installed. pip install voxelmill[s3]") from None
-    try:
-        found = Session(profile=profile).get_credentials()
-    except BotoCoreError as error:
-        raise BadConfig(f"profile: {error}. Name a section of ~/.aws/credentials") from None
-    if found is None:
-        raise BadConfig(f"profile: {profile} has no keys. Add them to ~/.aws/credentials")
-
-    def provide() -> dict[str, Any]:
-        frozen = found.get_frozen_credentials()
-        soon = datetime.now(UTC) + timedelta(minutes=5)
-        return {
-            "access_key_id": frozen.access_key,
-            "secret_access_key": frozen.secret_key,
-            "token": frozen.token,
-            "expires_at": soon if frozen.token else None,
-        }
-
-    return provide

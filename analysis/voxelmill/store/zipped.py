@@ -61,6 +61,16 @@ class Archive:
             raise self._bad(f"{name} is cut short")
         return data
 
+    def damaged(self) -> list[str]:
+        """Names of the entries that are not what was packed."""
+        found = []
+        for name, entry in self.entries.items():
+            try:
+                self._check(entry)
+            except StoreUnavailable:
+                found.append(name)
+        return found
+
     def _check(self, entry: zipfile.ZipInfo) -> int:
         """Where the content of an entry starts, if it is whole."""
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:

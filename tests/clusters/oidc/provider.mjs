@@ -3,7 +3,8 @@
 // issuers. What real providers do now and then, it does when it is told to, see `told`.
 //
 //   https://localhost:PORT      the provider
-//   http://127.0.0.1:PORT+1     for tests only: GET / counts requests, POST / sets `told`
+//   http://127.0.0.1:PORT+1     for tests only: GET / counts requests, GET /issued lists all secrets
+//                               that it has handed out, POST / sets `told`
 //   https://localhost:PORT+2    the second issuer of visas: discovery and keys
 //
 // Environment: PORT, TLS_CERT, TLS_KEY (also the signing key; its certificate is in the JWKS).
@@ -43,6 +44,7 @@ const usual = {
 };
 let told = { ...usual };
 let counts = {};
+const issued = [];
 
 // --- keys ---------------------------------------------------------------------------------------
 const x5c = [tls.cert.toString().split('-----END')[0].replace(/-----[^-]+-----|\s/g, '')];
@@ -160,7 +162,10 @@ async function tokens(ctx, next) {
   if (ctx.req.socket.destroyed) { ctx.respond = false; return; }
   await next();
   if (ctx.body?.id_token) ctx.body.id_token = await forged(ctx.body.id_token, grant.nonce, ctx.body.access_token);
-  if (ctx.status === 200) count(`${kind} granted`);
+  if (ctx.status === 200) {
+    count(`${kind} granted`);
+    issued.push(...['access_token', 'refresh_token', 'id_token'].map((name) => ctx.body[name]).filter(Boolean));
+  }
   if (kind === 'refresh') await wait(told.after_ms);
 }
 
@@ -174,6 +179,7 @@ provider.use(async (ctx, next) => {
   if (ctx.path === '/device/auth' && ctx.status === 200) {
     const { body } = ctx.req;
     grants.set(ctx.body.device_code, { nonce: body.nonce, challenge: body.code_challenge_method === 'S256' && body.code_challenge });
+    issued.push(ctx.body.device_code);
     counts.scope = body.scope;
     if (told.interval) ctx.body.interval = told.interval;
   }
@@ -203,7 +209,7 @@ http.createServer(async (request, response) => {
     counts = {};
     if (told.listening !== before) await (told.listening ? listen() : close());
   }
-  json(response, counts);
+  json(response, request.url === '/issued' ? issued : counts);
 }).listen(PORT + 1, '127.0.0.1');
 
 await listen();
