@@ -19,7 +19,7 @@ from voxelmill.illumination import Illumination
 from voxelmill.incoming import Incoming
 from voxelmill.objectsets import Name, ObjectSet, Segmented
 from voxelmill.qc import Metric, ObjectMetric
-from voxelmill.storeoptions import Prefix, StoreOptions, is_url
+from voxelmill.storeoptions import Stores, is_url
 from voxelmill.study import Study
 
 MIRROR = ".snakemake/storage/results"
@@ -199,10 +199,10 @@ class Config(Settings):
         default="results",
         description="Folder that everything is written to, or s3://bucket/prefix.",
     )
-    stores: dict[Prefix, StoreOptions] = Field(
+    stores: Stores = Field(
         default={},
         description="How object stores are reached, by the start of their addresses (`s3://` or "
-        "`s3://bucket`); keys come from the environment, never from here.",
+        "`s3://bucket`); keys come from the environment or a login, never from here.",
     )
     dump: Incoming | None = Field(
         default=None, description="Where `voxelmill dump` finds new datasets, and whom it tells."

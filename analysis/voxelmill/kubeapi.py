@@ -7,6 +7,7 @@ needs are in ``profiles/kubernetes/manifests/role.yaml``.
 
 import json
 import os
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,8 @@ MOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 ANSWER_S = 60
 """How long an answer may take."""
 FORBIDDEN, ABSENT = 403, 404
+JSON = "application/json"
+TYPES = {"PATCH": "application/merge-patch+json"}
 
 Json = dict[str, Any]
 
@@ -61,11 +64,11 @@ class Api:
         """Namespace of all calls."""
         return self.given or _context() or _of_pod() or "default"
 
-    def may(self, verb: str, resource: str, group: str = "") -> bool:
+    def may(self, verb: str, resource: str, group: str = "", name: str = "") -> bool:
         """Whether we are allowed to; `resource` may name a part: ``pods/log``."""
         kind, _, part = resource.partition("/")
         asked = {"namespace": self.namespace, "verb": verb, "group": group, "resource": kind,
-                 "subresource": part}  # fmt: skip
+                 "subresource": part, "name": name}  # fmt: skip
         body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
                 "spec": {"resourceAttributes": asked}}  # fmt: skip
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -108,6 +111,22 @@ class Api:
         """Delete a Secret, if it is there."""
         self._call("DELETE", f"{self._core('secrets')}/{name}", absent="")
 
+    def secret(self, name: str) -> dict[str, bytes]:
+        """Entries of a Secret; none where there is none."""
+        found = json.loads(self._call("GET", f"{self._core('secrets')}/{name}", absent="{}"))
+        return {key: b64decode(text) for key, text in (found.get("data") or {}).items()}
+
+    def put_secret(self, name: str, entries: Mapping[str, bytes | None]) -> None:
+        """Change entries of a Secret, and leave others; None removes one. Makes it if need be."""
+        data = {k: None if v is None else b64encode(v).decode() for k, v in entries.items()}
+        path = self._core("secrets")
+        if self._call("PATCH", f"{path}/{name}", {"data": data}, absent=""):
+            return
+        whole = {k: v for k, v in data.items() if v is not None}
+        meta = {"name": name, "labels": {"app": "voxelmill"}}
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": whole}
+        self._call("POST", path, body)
+
     def own_pod(self) -> Json | None:
         """The pod that this process runs in; None outside of the cluster."""
         name = os.environ.get("HOSTNAME", "")
@@ -141,7 +160,7 @@ class Api:
                 path,
                 method,
                 query_params=[*(query or {}).items()],
-                header_params={"Accept": "*/*", "Content-Type": "application/json"},
+                header_params={"Accept": "*/*", "Content-Type": TYPES.get(method, JSON)},
                 body=body,
                 auth_settings=["BearerToken"],
                 _preload_content=False,

@@ -7,7 +7,9 @@
     ├── NotFitted                       a data-dependent number is missing: call ``fit``
     ├── BlocksFailed                    some blocks failed; names them
     ├── StoreUnavailable                a store did not answer, or lost a chunk
-    └── AccessDenied (PermissionError)
+    ├── AccessDenied (PermissionError)
+    └── NoCredentials                   what a store is entered with cannot be had
+        └── SessionEnded                a person has to log in
 
 Error texts read ``place: found; allowed. next step``. This is the lowest layer: it imports
 nothing of voxelmill.
@@ -67,6 +69,17 @@ class StoreUnavailable(VoxelmillError):  # noqa: N818
 
 class AccessDenied(VoxelmillError, PermissionError):  # noqa: N818
     """A store refused to serve an object."""
+
+
+class NoCredentials(VoxelmillError):  # noqa: N818
+    """No keys or token for a store: nothing is known of its data, so none are quarantined for it.
+
+    For that reason it is neither AccessDenied nor StoreUnavailable.
+    """
+
+
+class SessionEnded(NoCredentials):
+    """Nobody is logged in any more; whatever is tried next fares alike."""
 
 
 class Plugin(BaseModel):

@@ -2,28 +2,72 @@
 
 In: the `stores` block of a configuration. Out: the options for an address, in this process and,
 by an environment variable, in all that it starts: a block is read by worker processes that know
-its address only. Keys themselves come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from a
-profile of ``~/.aws/credentials``.
+its address only. Keys themselves come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, from a
+profile of ``~/.aws/credentials``, or, with `auth`, from the login of a person (`access`).
 """
 
 import json
 import os
 from collections.abc import Mapping
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from voxelmill.access.web import secure
 
 VARIABLE = "VOXELMILL_STORES"
-PASSED = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_ENDPOINT_URL",
-    "AWS_REGION",
-)
+OPEN = ("AWS_ENDPOINT_URL", "AWS_REGION")
+SECRET = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+PASSED = (*SECRET, *OPEN)
 """What jobs get of this process's environment, if it has it, where they do not inherit it."""
 Prefix: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(s3|https?)://[^@?#]*$")]
 """Start of addresses: a kind of store, a bucket, a part of one."""
+
+
+Service: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https?://[^@?#]+$")]
+Host: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[^/@?#:\s]+(:[0-9]{1,5})?$")]
+PORTS = {"http": 80, "https": 443}
+
+
+class Oidc(BaseModel):
+    """Temporary keys for the login of a person: STS AssumeRoleWithWebIdentity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["oidc"]
+    role_arn: str = Field(
+        pattern=r"^arn:[\w-]+:iam::[\w-]*:role/\S+$",
+        description="Role that the store lets the person take, such as arn:aws:iam:::role/reader.",
+    )
+    sts: Service | None = Field(
+        default=None, description="Address of the STS; default: the endpoint, as at Ceph and MinIO."
+    )
+    duration_s: int = Field(
+        default=3600,
+        ge=900,
+        le=43200,
+        description="Life of the keys; a role allows so much, 3600 at most if nobody changed it.",
+    )
+
+
+class Bearer(BaseModel):
+    """The access token of a person's login, for data services on http(s)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["bearer"]
+    hosts: tuple[Host, ...] = Field(
+        default=(),
+        description="Who gets the token, as host or host:port; default: the host of the address.",
+    )
 
 
 class StoreOptions(BaseModel):
@@ -31,9 +75,8 @@ class StoreOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    endpoint: str | None = Field(
+    endpoint: Service | None = Field(
         default=None,
-        pattern=r"^https?://[^@?#]+$",
         description="Address of an S3 service, such as https://a3s.fi; default: AWS_ENDPOINT_URL.",
     )
     region: str | None = Field(default=None, description="Default: AWS_REGION, else us-east-1.")
@@ -47,6 +90,58 @@ class StoreOptions(BaseModel):
     ca: str | None = Field(
         default=None, description="PEM file of a private CA; default: AWS_CA_BUNDLE."
     )
+    auth: Annotated[Oidc | Bearer, Field(discriminator="kind")] | None = Field(
+        default=None, description="Enter it with the login of a person: `voxelmill login`."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        for name in ("anonymous", "profile"):
+            if self.auth and getattr(self, name):
+                raise ValueError(f"auth: beside {name}; allowed: one of them")
+        if isinstance(self.auth, Oidc) and (url := self.auth.sts or self.endpoint):
+            secure(url, "auth")
+        return self
+
+
+def _fitting(stores: dict[str, StoreOptions]) -> dict[str, StoreOptions]:
+    for prefix, options in stores.items():
+        wanted = "s3" if isinstance(options.auth, Oidc) else "http"
+        if options.auth and not prefix.startswith(wanted):
+            kind = options.auth.kind
+            where = "s3://…" if wanted == "s3" else "http(s)://…"
+            raise ValueError(f"{prefix}.auth: {kind}; allowed for addresses {where}")
+        if isinstance(options.auth, Bearer):
+            own = origin(prefix)
+            if own:
+                secure(prefix, "auth")
+            elif not options.auth.hosts:
+                raise ValueError(f"{prefix}.auth: names no host; list `hosts` that get the token")
+            if options.auth.hosts and own and own not in _origins(options.auth, prefix):
+                raise ValueError(f"{prefix}.auth.hosts: not the address's own; name it, too")
+    return stores
+
+
+Stores: TypeAlias = Annotated[dict[Prefix, StoreOptions], AfterValidator(_fitting)]
+
+
+def origin(url: str) -> tuple[str, int] | None:
+    """Host and port of an address; None if it has no host."""
+    parts = urlsplit(url)
+    return (parts.hostname, parts.port or PORTS[parts.scheme]) if parts.hostname else None
+
+
+def gets_token(url: str) -> bool:
+    """Whether requests for an address carry the token of the login."""
+    auth = options_of(url).auth
+    if not isinstance(auth, Bearer) or (own := origin(url)) is None:
+        return False
+    return not auth.hosts or own in _origins(auth, url)
+
+
+def _origins(auth: Bearer, url: str) -> set[tuple[str, int] | None]:
+    scheme = urlsplit(url).scheme
+    return {origin(f"{scheme}://{host}") for host in auth.hosts}
 
 
 def is_url(text: str) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from clusters import image as product_image
 from clusters import kubectl, kuberuns, oidc, rgw, slurmctl
+from clusters import protected as protected_buckets
 
 KEPT = os.environ.get("VOXELMILL_KEEP_CLUSTERS") == "1"
 
@@ -47,6 +48,12 @@ def openid() -> Iterator[None]:
     """An OpenID provider like Life Science AAI; no process of it is left afterwards."""
     with served(oidc):
         yield
+
+
+@pytest.fixture(scope="session")
+def protected(rados: None, openid: None) -> None:
+    """Both, so that the store lets people in whom the provider knows: see ``protected``."""
+    protected_buckets.register()
 
 
 @pytest.fixture(scope="session")

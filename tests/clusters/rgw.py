@@ -4,16 +4,21 @@ import json
 import os
 import shutil
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from clusters.slurmctl import until
+
 HERE = Path(__file__).parent / "ceph-rgw"
 PORT, TLS_PORT = 17480, 17443
 ENDPOINT, TLS_ENDPOINT = f"http://127.0.0.1:{PORT}", f"https://localhost:{TLS_PORT}"
+CAS = Path("/etc/ssl/certs/ca-certificates.crt")
 KEYS = ("BIOACCESSKEY0000001", "biosecretkeybiosecretkeybiosecretkey0001")
 GUEST = ("GUESTACCESSKEY00001", "guestsecretguestsecretguestsecretgue0001")
+IAM = ("IAMADMINKEY00000001", "iamadminsecretiamadminsecretiamadmin0001")
 DAEMONS = ("ceph-mon", "ceph-osd", "radosgw")
 
 
@@ -46,13 +51,13 @@ def environment(keys: tuple[str, str] = KEYS) -> dict[str, str]:
     return found | {"AWS_ACCESS_KEY_ID": keys[0], "AWS_SECRET_ACCESS_KEY": keys[1]}
 
 
-def client(keys: tuple[str, str] = KEYS) -> Any:  # noqa: ANN401 - untyped library
+def client(keys: tuple[str, str] = KEYS, token: str | None = None) -> Any:  # noqa: ANN401 - untyped library
     """A client that is not ours."""
     from botocore.session import Session
 
     return Session().create_client(
         "s3", endpoint_url=ENDPOINT, region_name="us-east-1",
-        aws_access_key_id=keys[0], aws_secret_access_key=keys[1],
+        aws_access_key_id=keys[0], aws_secret_access_key=keys[1], aws_session_token=token,
     )  # fmt: skip
 
 
@@ -89,7 +94,33 @@ def gateway_gone() -> Iterator[None]:
     try:
         yield
     finally:
-        log = (root() / "log/start.log").open("a")
-        subprocess.run(["radosgw", "-n", "client.rgw.a"], check=True, timeout=60, stdout=log,
-                       stderr=log, stdin=subprocess.DEVNULL,
-                       env={**os.environ, "CEPH_CONF": str(root() / "ceph.conf")})  # fmt: skip
+        _start(["radosgw", "-n", "client.rgw.a"])
+
+
+def trust(ca: str) -> None:
+    """Start the gateway anew so that it believes a CA besides: it asks OpenID providers itself.
+
+    It reads the system's CAs only: it gets a name space of mounts in which their file has one more.
+    """
+    bundle = root() / "tls/bundle.pem"
+    bundle.write_bytes(CAS.read_bytes() + Path(ca).read_bytes())
+    inside = 'mount --bind "$1" "$2" && exec radosgw -n client.rgw.a'
+    pid = int((root() / "run/client.rgw.a.pid").read_text())
+    os.kill(pid, 9)
+    _start(["unshare", "--mount", "sh", "-c", inside, "sh", str(bundle), str(CAS)])
+    until(_answers)
+
+
+def _start(command: list[str]) -> None:
+    log = (root() / "log/start.log").open("a")
+    subprocess.run(command, check=True, timeout=60, stdout=log, stderr=log,
+                   stdin=subprocess.DEVNULL,
+                   env={**os.environ, "CEPH_CONF": str(root() / "ceph.conf")})  # fmt: skip
+
+
+def _answers() -> bool:
+    try:
+        urllib.request.urlopen(ENDPOINT, timeout=5).close()
+    except OSError:
+        return False
+    return True

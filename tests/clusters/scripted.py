@@ -50,6 +50,15 @@ class Slow(Watershed):
         return super().__call__(image, spacing_um, seeds)
 
 
+class Broken(Watershed):
+    """Has a mistake in its program, of which a job dies with a traceback."""
+
+    kind: Literal["broken"] = "broken"
+
+    def halo(self, spacing_um):
+        raise RuntimeError("a mistake in a plugin")
+
+
 def act(done=[]):
     script = os.environ.get("VOXELMILL_SCRIPT")
     if not script or done:
@@ -101,6 +110,7 @@ def install(site: Path) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted-faults\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[voxelmill.plugins]\nscripted = scripted_faults:Scripted\nslow = scripted_faults:Slow\n"
+        "broken = scripted_faults:Broken\n"
     )
 
 

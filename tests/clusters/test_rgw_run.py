@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -58,9 +59,9 @@ def run(
                           capture_output=True, timeout=400)  # fmt: skip
 
 
-def stored(bucket: str, prefix: str) -> dict[str, str]:
+def stored(bucket: str, prefix: str, s3: Any = None) -> dict[str, str]:  # noqa: ANN401 - untyped
     """Digest of each object but crates, which tell times, by a client that is not ours."""
-    s3 = rgw.client()
+    s3 = s3 or rgw.client()
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     found = {}
     for entry in (e for page in pages for e in page.get("Contents", ())):

@@ -12,6 +12,7 @@ from voxelmill.plugin import BadConfig
 from voxelmill.storeoptions import StoreOptions, options_of, use_stores
 
 A, B, C = (StoreOptions(endpoint=f"https://{name}.org") for name in "abc")
+ROLE = "role_arn: 'arn:aws:iam:::role/r'"
 CONFIG = """
 datasets: sheet.tsv
 objects: {nuclei: {channel: "0", segmenter: {kind: watershed, diameter_px: 9}}}
@@ -55,6 +56,20 @@ def test_what_is_started_from_here_reaches_stores_so_too() -> None:
         ("{s3://b: {endpoint: 'https://me:secret@a3s.fi'}}", "endpoint"),
         ("{s3://b: {endpoint: a3s.fi}}", "endpoint"),
         ("{'s3://me:secret@b': {}}", "stores"),
+        ("{s3://b: {auth: {kind: oidc}}}", "auth.role_arn: missing"),
+        ("{s3://b: {auth: {kind: oidc, role_arn: reader}}}", "auth.role_arn"),
+        (f"{{s3://b: {{auth: {{kind: oidc, {ROLE}, duration_s: 60}}}}}}", "auth.duration_s"),
+        (f"{{s3://b: {{auth: {{kind: oidc, {ROLE}, token: x}}}}}}", "auth.token: unknown key"),
+        (f"{{s3://b: {{profile: lab, auth: {{kind: oidc, {ROLE}}}}}}}", "auth: beside profile"),
+        (f"{{s3://b: {{anonymous: true, auth: {{kind: oidc, {ROLE}}}}}}}", "auth: beside anonym"),
+        (f"{{s3://b: {{endpoint: 'http://a3s.fi', auth: {{kind: oidc, {ROLE}}}}}}}", "https://"),
+        (f"{{'https://a.org': {{auth: {{kind: oidc, {ROLE}}}}}}}", "allowed for addresses s3://"),
+        ("{s3://b: {auth: {kind: bearer}}}", "allowed for addresses http.s.://"),
+        ("{'http://a.org': {auth: {kind: bearer}}}", "https://"),
+        ("{'https://': {auth: {kind: bearer}}}", "names no host"),
+        ("{'https://a.org': {auth: {kind: bearer, hosts: [b.org]}}}", "not the address's own"),
+        ("{'https://a.org': {auth: {kind: bearer, hosts: ['https://a.org']}}}", "hosts"),
+        ("{s3://b: {auth: {kind: key}}}", "auth"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, stores: str, word: str) -> None:
@@ -62,6 +77,24 @@ def test_a_mistake_is_one_line(tmp_path: Path, stores: str, word: str) -> None:
     with pytest.raises(BadConfig, match=word) as caught:
         load_config(tmp_path / "c.yaml")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "stores",
+    [
+        f"{{s3://b: {{endpoint: 'https://a3s.fi', auth: {{kind: oidc, {ROLE}}}}}}}",
+        f"{{s3://b: {{endpoint: 'http://127.0.0.1:1', auth: {{kind: oidc, {ROLE}}}}}}}",
+        f"{{s3://b: {{endpoint: 'http://b.org', auth: {{kind: oidc, {ROLE}, sts: 'https://a.org'}}}}}}",
+        "{'https://a.org/data': {auth: {kind: bearer}}}",
+        "{'https://': {auth: {kind: bearer, hosts: [a.org, 'b.org:8443']}}}",
+    ],
+)
+def test_ways_to_enter_a_store(tmp_path: Path, stores: str) -> None:
+    (tmp_path / "c.yaml").write_text(f"{CONFIG}stores: {stores}\n")
+    (prefix,) = load_config(tmp_path / "c.yaml").stores
+    auth = options_of(f"{prefix}/x").auth
+    assert auth is not None
+    assert auth == load_config(tmp_path / "c.yaml").stores[prefix].auth
 
 
 def test_a_configuration_decides_how_stores_are_reached(tmp_path: Path) -> None:

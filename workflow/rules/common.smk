@@ -7,7 +7,6 @@ from snakemake.exceptions import WorkflowError
 from voxelmill.plugin import VoxelmillError
 from voxelmill.steps.jobs import Jobs
 from voxelmill.steps.prepare import prepare
-from voxelmill.storeoptions import PASSED
 
 # Jobs in pods share no files with this process: what they leave lies on the store.
 APART = workflow.storage_settings.default_storage_provider is not None
@@ -33,17 +32,19 @@ if RUN.container:
 JOBS = Jobs(RUN, inside=APART and workflow.remote_exec)
 
 if APART:
-    workflow.register_envvars(*(name for name in PASSED if os.environ.get(name)))
+    workflow.register_envvars(*RUN.passed)
 
 if RUN.config.store:
     os.environ.update(RUN.ambient)
 
     # Records and tables pass here; pixels are read and written by the steps themselves.
-    storage results:
-        **RUN.service,
-        provider="s3",
-        retries=10,
-        keep_local=True,
+    with RUN.signed():
+
+        storage results:
+            **RUN.service,
+            provider="s3",
+            retries=10,
+            keep_local=True,
 
 
 def kept(pattern, retrieve=True):

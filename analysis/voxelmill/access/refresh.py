@@ -11,6 +11,8 @@ refresh is then refused, and a person has to log in again.
 
 import time
 
+from pydantic import SecretStr
+
 from voxelmill.access.answers import accept, granted
 from voxelmill.access.provider import Keys, discover, endpoint
 from voxelmill.access.session import AGAIN, Session, Vault
@@ -21,7 +23,13 @@ from voxelmill.plugin import AccessDenied
 SPARE_S = 120
 
 
-def fresh(vault: Vault | None = None, *, spare_s: int = SPARE_S, id_token: bool = False) -> Tokens:
+def fresh(
+    vault: Vault | None = None,
+    *,
+    spare_s: int = SPARE_S,
+    id_token: bool = False,
+    refused: SecretStr | None = None,
+) -> Tokens:
     """Return tokens with at least so long to go.
 
     Call it whenever a token is needed, and do not keep what it returns: as long as there is time
@@ -35,6 +43,8 @@ def fresh(vault: Vault | None = None, *, spare_s: int = SPARE_S, id_token: bool 
         Seconds that the access token has to be valid for; half of its life if that is less.
     id_token : bool
         The same of the ID token, as for STS keys.
+    refused : SecretStr, optional
+        Access token that a service does not take although it has time left: not that one.
 
     Returns
     -------
@@ -52,12 +62,12 @@ def fresh(vault: Vault | None = None, *, spare_s: int = SPARE_S, id_token: bool 
     """
     vault = vault or Vault()
     tokens = vault.read().alive()
-    if _lasts(tokens, spare_s, id_token=id_token):
+    if tokens.access_token != refused and _lasts(tokens, spare_s, id_token=id_token):
         return tokens
     with vault.held():
         session = vault.read()
         tokens = session.alive()
-        if _lasts(tokens, spare_s, id_token=id_token):
+        if tokens.access_token != refused and _lasts(tokens, spare_s, id_token=id_token):
             return tokens
         tokens = _refreshed(vault, session, tokens)
     if id_token and tokens.id_expires_at <= time.time():

@@ -103,14 +103,11 @@ class Vault:
         AccessDenied
             Nobody is logged in; others could read the file; or the keyring is not here.
         """
-        data = read_private(self.path)
-        if data is None:
-            raise AccessDenied(f"login: nobody is logged in ({self.path}). {AGAIN}")
+        session = self.note()
+        if not session.keyring:
+            return session
+        text = ring.get(str(self.path))
         try:
-            session = Session.model_validate_json(data)
-            if not session.keyring:
-                return session
-            text = ring.get(str(self.path))
             if text is not None:
                 tokens = Tokens.model_validate_json(text)
                 return session.model_copy(update={"tokens": tokens})
@@ -120,6 +117,22 @@ class Vault:
             f"login: the tokens are in a keyring that is not open here ({self.path}). Unlock it, "
             "or, for jobs on other machines: `voxelmill login --file`"
         )
+
+    def note(self) -> Session:
+        """Return what the file says: without tokens, where a keyring has them.
+
+        Raises
+        ------
+        AccessDenied
+            Nobody is logged in; or others could read the file.
+        """
+        data = read_private(self.path)
+        if data is None:
+            raise AccessDenied(f"login: nobody is logged in ({self.path}). {AGAIN}")
+        try:
+            return Session.model_validate_json(data)
+        except ValidationError:
+            raise AccessDenied(f"{self.path}: not a session file. {AGAIN}") from None
 
     def write(self, session: Session) -> None:
         """Keep a session in place of the one before; only under `held`."""

@@ -43,6 +43,7 @@ class Answer:
 
     status: int
     body: Json = field(repr=False)
+    text: str = field(default="", repr=False)
 
     @property
     def good(self) -> bool:
@@ -108,12 +109,12 @@ class Web:
             headers["Authorization"] = f"Bearer {token.get_secret_value()}"
         return self._ask(self._client.build_request("GET", url, headers=headers))
 
-    def post(self, url: str, form: Form) -> Answer:
-        """Send a form."""
+    def post(self, url: str, form: Form, accept: str = "application/json") -> Answer:
+        """Send a form; ask for an answer of a type of media."""
         plain = {
             k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in form.items()
         }
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": accept}
         return self._ask(self._client.build_request("POST", url, data=plain, headers=headers))
 
     def _ask(self, request: "httpx.Request") -> Answer:
@@ -136,7 +137,8 @@ class Web:
             body = response.json()
         except ValueError:
             body = {}
-        return Answer(response.status_code, body if isinstance(body, dict) else {})
+        found = body if isinstance(body, dict) else {}
+        return Answer(response.status_code, found, response.text)
 
     def __enter__(self) -> Self:
         return self

@@ -76,6 +76,8 @@ class Pool:
         BlocksFailed
             Tasks failed for another reason than their data; all others have finished, unless a
             disk is full, the cluster is gone, or worker after worker was killed.
+        SessionEnded
+            Nobody is logged in any more, and a store wants that.
         """
         known = ledger.done if ledger else {}
         done = {key: Outcome(known[key]) for key in tasks if key in known}
@@ -102,6 +104,8 @@ class Pool:
         if ledger:
             ledger.sync()
         if stage.failed:
+            if stage.ended:
+                raise stage.ended
             raise _failure(title, stage, len(tasks), len(tasks) - len(done), kept, advice)
         return {key: done[key] for key in tasks}
 

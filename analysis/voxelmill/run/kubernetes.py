@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from distributed import Client
 
+from voxelmill.access.given import VARIABLE as KEYS
 from voxelmill.execution import KubernetesWorkers
 from voxelmill.kubeapi import Api, Json
 from voxelmill.layout import RESULTS
@@ -170,7 +171,8 @@ class Team:
             "metadata": {"labels": labels},
             "spec": {
                 "restartPolicy": "Never",
-                "automountServiceAccountToken": False,
+                # Who reads the Secret with the keys of stores needs it, nobody else.
+                "automountServiceAccountToken": KEYS in os.environ,
                 "serviceAccountName": pod["spec"].get("serviceAccountName", "default"),
                 "containers": [container],
                 "volumes": [{"name": "workdir", "emptyDir": {}}],
@@ -212,7 +214,8 @@ OWN_ADDRESS: Json = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "
 
 def _told() -> dict[str, str]:
     """What this process knows of the stores, for those that have only their environment."""
-    return {name: os.environ[name] for name in (VARIABLE, RESULTS) if os.environ.get(name)}
+    names = (VARIABLE, RESULTS, KEYS)
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
 def _inherited(env: list[Json]) -> list[Json]:

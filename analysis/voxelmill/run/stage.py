@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from voxelmill.disk import is_full
+from voxelmill.plugin import SessionEnded
 from voxelmill.run.crew import Crew, CrewLostError, Flight, WorkerDiedError
 from voxelmill.run.tasks import Chunk, Done, Item, Outcome, Pace, describe, finished_before
 
@@ -50,6 +51,8 @@ class Stage:
         """Whether something failed for lack of memory, as far as can be told."""
         self.full: BaseException | None = None
         """The error, if a disk is full."""
+        self.ended: SessionEnded | None = None
+        """The error, if nobody is logged in any more."""
         self.stopped = False
         """Whether tasks were left undone because others failed."""
         self._flights: dict[Flight, tuple[list[Item], bool]] = {}
@@ -135,6 +138,8 @@ class Stage:
             self.memory |= isinstance(error, MemoryError)
             if is_full(error):
                 self.full, self.stopped = error, True
+            if isinstance(error, SessionEnded):
+                self.ended, self.stopped = error, True
         self._returned.extend(rest)
         self._pace.learn(len(chunk) - len(rest), done.seconds, len(rest))
 

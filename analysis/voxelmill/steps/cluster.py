@@ -12,6 +12,7 @@ import yaml
 
 from voxelmill.config import Config
 from voxelmill.steps.kubejobs import Kubernetes
+from voxelmill.steps.loginguard import Share
 from voxelmill.steps.slurmjobs import Slurm
 
 
@@ -26,14 +27,24 @@ class Cluster(Protocol):
         """The workflow, where its jobs find it."""
 
     @property
+    def share(self) -> Share | None:
+        """Where its jobs find what they enter stores with; None: where this process does."""
+
+    @property
     def flags(self) -> list[str]:
         """Options for the Python that runs Snakemake."""
 
     def options(self) -> list[str]:
         """Options for Snakemake."""
 
+    def environment(self, before: dict[str, str]) -> dict[str, str]:
+        """Environment variables of Snakemake, from those of this process."""
+
     def check(self) -> None:
         """Refuse what would only fail, or hang, after jobs have been submitted."""
+
+    def cancel(self) -> object:
+        """Cancel the jobs of this run; wait for none of them."""
 
     def cancel_leftovers(self) -> int:
         """Cancel jobs that a killed run has left, and wait until they have ended; how many."""

@@ -149,6 +149,14 @@ def check_command(
     typer.echo(check(aggregated, record, max_quarantined))
 
 
+@app.command("keys", rich_help_panel=STEP, hidden=True)
+def keys_command(url: Annotated[str, typer.Argument(help="s3://bucket/prefix")]) -> None:
+    """Print temporary keys of a store to a program that signs requests with botocore."""
+    from voxelmill.steps.signing import printed
+
+    typer.echo(printed(url))
+
+
 @app.command("index", rich_help_panel=USER, epilog="Example: voxelmill index results")
 def index_command(
     results: Annotated[Path, typer.Argument(help="Folder of the results.")],

@@ -77,7 +77,7 @@ class Guard:
 
     def _kill(self) -> None:
         self.fired = True
-        for process in _snakemakes():
+        for process in snakemakes():
             os.kill(process, signal.SIGKILL)
 
     def end(self) -> None:
@@ -105,7 +105,7 @@ def guarded(guard: Guard | None) -> Iterator[None]:
         thread.join()
 
 
-def _snakemakes() -> list[int]:
+def snakemakes() -> list[int]:
     """Snakemake processes that this process has started."""
     own = _children(os.getpid())
     return [pid for pid in own if b"snakemake" in _command(pid)]
@@ -126,6 +126,6 @@ def _children(pid: int) -> list[int]:
 
 def _state() -> str:
     """Processes under Snakemake, and how long its newest log is."""
-    below = [child for pid in _snakemakes() for child in _children(pid)]
+    below = [child for pid in snakemakes() for child in _children(pid)]
     logs = sorted(Path(".snakemake/log").glob("*.log"))
     return f"{below} {logs[-1].stat().st_size if logs else 0}"

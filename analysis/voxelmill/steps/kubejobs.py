@@ -2,7 +2,8 @@
 
 A `cluster.Cluster`. Pods share no files: results and the sources of the workflow go through the
 object store, and what pods need to reach it comes as environment variables in a Secret that
-Snakemake's plugin makes. Jobs are told apart by the store that their command names.
+Snakemake's plugin makes, or, where it ends, from one that is kept up to date (`kubekeys`). Jobs
+are told apart by the store that their command names.
 """
 
 import os
@@ -23,7 +24,9 @@ from voxelmill.kubeobjects import command, is_barren, name_of, replaced, secrets
 from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable
 from voxelmill.site import load_site
 from voxelmill.steps.guard import Hopeless
-from voxelmill.storeoptions import PASSED, service_of
+from voxelmill.steps.kubekeys import KeySecret
+from voxelmill.steps.signing import environment
+from voxelmill.storeoptions import SECRET, options_of, service_of
 
 WORKFLOW = Path(".snakemake/voxelmill/workflow")
 """Copy of the workflow below the working directory: only from there Snakemake sends sources."""
@@ -54,6 +57,8 @@ class Kubernetes:
     site: str | None
     at_once: int | None = None
     """Jobs in flight; None: as the site, else the profile says."""
+    keys: KeySecret | None = None
+    """What pods enter stores with, if that is a login."""
 
     @classmethod
     def of(
@@ -82,11 +87,15 @@ class Kubernetes:
                     f"{path}: stores.{name}.profile: pods have no ~/.aws. Export "
                     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in its place"
                 )
-        namespace = _option(extra, profile, "kubernetes-namespace")
+        login = any(options.auth for options in config.stores.values())
+        if login and _option(extra, profile, "precommand"):
+            raise BadConfig("--precommand: with `auth` under `stores` it is taken. Leave it out")
+        api = Api(_option(extra, profile, "kubernetes-namespace"))
         image = _option(extra, profile, "container-image")
         # Each step of a large image has workers of its own: two would wait for each other's room.
         at_once = 1 if config.compute.kubernetes else None
-        return cls(Api(namespace), config.store, image, config.site, at_once)
+        keys = KeySecret(api, config.store) if login else None
+        return cls(api, config.store, image, config.site, at_once, keys)
 
     hint: ClassVar[str] = (
         "logs of failed jobs stand above, and in .snakemake/auxiliary/kubernetes-logs"
@@ -101,6 +110,11 @@ class Kubernetes:
         check = f"from voxelmill.fingerprint import same\n\nsame({fingerprint()!r})\n"
         snakefile.write_text(check + snakefile.read_text(encoding="utf-8"), encoding="utf-8")
         return snakefile
+
+    @property
+    def share(self) -> KeySecret | None:
+        """Secret with what pods enter stores with."""
+        return self.keys
 
     @property
     def flags(self) -> list[str]:
@@ -120,7 +134,11 @@ class Kubernetes:
             found += [f"--storage-s3-{name.replace('_', '-')}", value]
         if jobs := self.at_once or (self.site and load_site(self.site).site.max_jobs):
             found += ["--jobs", str(jobs)]
-        return found
+        return found + (["--precommand", self.keys.precommand()] if self.keys else [])
+
+    def environment(self, before: dict[str, str]) -> dict[str, str]:
+        """With keys of a login, where results are entered with them: Snakemake stores sources."""
+        return environment(self.store, before)
 
     def check(self) -> None:
         """Refuse what would only fail after jobs have been submitted.
@@ -132,17 +150,28 @@ class Kubernetes:
         AccessDenied
             The namespace does not let us do what we have to.
         """
-        if not os.environ.get(PASSED[0]):
+        if options_of(self.store).auth is None and not os.environ.get(SECRET[0]):
             raise BadConfig(
-                f"{self.store}: no {PASSED[0]} in the environment; pods get their keys from "
+                f"{self.store}: no {SECRET[0]} in the environment; pods get their keys from "
                 "there. Export it and AWS_SECRET_ACCESS_KEY"
             )
         lacking = [f"{v} {r}" for v, r, group in RIGHTS if not self.api.may(v, r, group)]
+        if self.keys:
+            lacking += self.keys.lacking()
         if lacking:
             raise AccessDenied(
                 f"kubernetes: namespace {self.api.namespace}: not allowed: {', '.join(lacking)}. "
                 "Apply profiles/kubernetes/manifests, or ask for the rights in its role.yaml"
             )
+
+    def cancel(self) -> list[Json]:
+        """Delete the Jobs of this run, with their Secret; those there were."""
+        left = self._all()
+        for job in left:
+            self.api.delete_job(name_of(job))
+        for secret in {secret for job in left for secret in secrets(job)}:
+            self.api.delete_secret(secret)
+        return left
 
     def cancel_leftovers(self) -> int:
         """Delete Jobs that a killed run has left, with their Secret; wait for their pods' end.
@@ -163,11 +192,7 @@ class Kubernetes:
         The plugin leaves a Job whose pod was gone when it wanted to delete that, too, and a pod
         that the cluster has made while it deleted its Job.
         """
-        left = self._all()
-        for job in left:
-            self.api.delete_job(name_of(job))
-        for secret in {secret for job in left for secret in secrets(job)}:
-            self.api.delete_secret(secret)
+        self.cancel()
         deadline = time.monotonic() + GONE_S
         while pods := self._pods():
             for pod in pods:

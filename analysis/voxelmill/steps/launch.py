@@ -1,6 +1,7 @@
 """How Snakemake is called: with which workflow, profile and options, here or on a cluster."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +9,10 @@ from pathlib import Path
 
 from voxelmill.home import home
 from voxelmill.plugin import BadConfig
-from voxelmill.steps.child import call
+from voxelmill.steps.child import KILLED, call
 from voxelmill.steps.cluster import Cluster
-from voxelmill.steps.guard import Guard, guarded, patience
+from voxelmill.steps.guard import Guard, guarded, patience, snakemakes
+from voxelmill.steps.loginguard import LoginGuard
 from voxelmill.steps.prepare import Prepared
 from voxelmill.steps.watch import watch
 from voxelmill.watchdog import ELSEWHERE, VARIABLE
@@ -25,10 +27,20 @@ class Snakemake:
 
     options: tuple[str, ...]
     cluster: Cluster | None
+    login: LoginGuard
 
     def run(self, more: Sequence[str] = ()) -> int:
-        """Run it without showing progress; return its exit code."""
-        return call([*self._command, *more], self.environment())
+        """Run it without showing progress; return its exit code.
+
+        Raises
+        ------
+        SessionEnded
+            A store wants a login, and nobody is logged in any more.
+        """
+        with self.login.watching(self._stop):
+            code = call([*self._command, *more], self.environment())
+        self._end(code)
+        return code
 
     def watch(self, prepared: Prepared, more: Sequence[str] = ()) -> int:
         """Run it and show progress; again, where it had to be ended as it waited for nothing.
@@ -37,19 +49,35 @@ class Snakemake:
         ------
         guard.Hopeless
             It would do no better.
+        SessionEnded
+            A store wants a login, and nobody is logged in any more.
         """
         code = 0
         for left in range(RESTARTS, -1, -1):
             guard = self._guard()
-            with guarded(guard):
+            with guarded(guard), self.login.watching(self._stop):
                 code = watch([*self._command, *more], prepared, self.environment())
-            why = self._undone(guard, code)
+            why = "" if self.login.over(code) else self._undone(guard, code)
             if not why or not left:
                 break
             sys.stderr.write(f"voxelmill: Snakemake {why}; it is started again\n")
         if self.cluster:
             self.cluster.sweep()
+        self._end(code)
         return code
+
+    def _stop(self) -> None:
+        """Have no more jobs started; those of this machine may end, others are cancelled."""
+        for process in snakemakes():
+            os.kill(process, signal.SIGTERM)
+        if self.cluster:
+            self.cluster.cancel()
+
+    def _end(self, code: int) -> None:
+        if self.login.over(code):
+            if code > KILLED:
+                self.unlock()
+            self.login.refuse()
 
     def _undone(self, guard: Guard | None, code: int) -> str:
         """Why Snakemake is to be started again; what was left is put right. Empty: it is not."""
@@ -73,7 +101,8 @@ class Snakemake:
         """Environment variables of Snakemake and all it starts."""
         here = str(Path(sys.executable).parent)
         found = {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ.get('PATH', '')}"}
-        return found | ({VARIABLE: ELSEWHERE} if self.cluster else {})
+        found |= {VARIABLE: ELSEWHERE} if self.cluster else {}
+        return self.cluster.environment(found) if self.cluster else found
 
     @property
     def _command(self) -> list[str]:
@@ -87,7 +116,12 @@ class Snakemake:
 
 
 def launcher(
-    config_path: Path, profile: Path, cluster: Cluster | None, site: str | None, cores: int | None
+    config_path: Path,
+    profile: Path,
+    cluster: Cluster | None,
+    login: LoginGuard,
+    site: str | None = None,
+    cores: int | None = None,
 ) -> Snakemake:
     """Snakemake for a configuration; `site`, if given, goes before the configuration's."""
     snakefile = cluster.snakefile if cluster else home("workflow") / "Snakefile"
@@ -95,7 +129,7 @@ def launcher(
                "--configfile", str(config_path), "--workflow-profile", str(profile)]  # fmt: skip
     options += ["--config", f"site={site}"] if site else []
     options += ["--cores", str(cores)] if cores else []
-    return Snakemake((*options, *(cluster.options() if cluster else ())), cluster)
+    return Snakemake((*options, *(cluster.options() if cluster else ())), cluster, login)
 
 
 def find_profile(profile: str | None) -> Path:

@@ -15,6 +15,7 @@ from typing import Any
 from voxelmill.access import device, qr, ring, settings
 from voxelmill.access.answers import accept, granted
 from voxelmill.access.identity import identity, userinfo
+from voxelmill.access.keychain import Keychain
 from voxelmill.access.passport import iso
 from voxelmill.access.provider import Keys, Provider, discover
 from voxelmill.access.session import Session, Vault
@@ -123,6 +124,7 @@ def logout(say: Say) -> bool:
         session = vault.read()
         failed = _revoked(session, session.tokens) if session.tokens else ""
         vault.remove(session)
+    Keychain(vault).forget()
     who = session.name or session.subject
     say(f"{who} is logged out at this machine{f'. NOT revoked: {failed}' if failed else ''}")
     return not failed

@@ -4,8 +4,9 @@ In: the configuration as Snakemake has read it. Out: `Prepared`; the rules hold 
 """
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,17 @@ from voxelmill.steps.containerimage import told as told_image
 from voxelmill.steps.gate import WAITS, Shut, key, set_gates, shut
 from voxelmill.steps.mirror import forget, pull, pull_table, push, stored
 from voxelmill.steps.scan import listed, scan
-from voxelmill.storeoptions import VARIABLE, is_url, options_of, service_of, told, use_stores
+from voxelmill.steps.signing import signed
+from voxelmill.storeoptions import (
+    OPEN,
+    PASSED,
+    VARIABLE,
+    is_url,
+    options_of,
+    service_of,
+    told,
+    use_stores,
+)
 
 Loads: TypeAlias = Mapping[str, Mapping[str, BatchLoad]]
 """Dataset → batch → what its job has to do."""
@@ -158,10 +169,20 @@ class Prepared:
 
     @property
     def ambient(self) -> dict[str, str]:
-        """The rest of it, which that plugin takes from the environment."""
+        """The rest of it, which that plugin takes from the environment; but see `signed`."""
         options = options_of(self.config.store)
         found = {"AWS_PROFILE": options.profile, "AWS_CA_BUNDLE": options.ca}
         return {name: value for name, value in found.items() if value}
+
+    def signed(self) -> AbstractContextManager[None]:
+        """While this lasts, a client of botocore that is made gets the keys of a login, if any."""
+        return signed(self.config.store)
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """Environment variables that jobs in pods get, and that this process has."""
+        names = PASSED if options_of(self.config.store).auth is None else OPEN
+        return tuple(name for name in names if os.environ.get(name))
 
     def holes(self) -> list[Path]:
         """Absent files whose successors are there: re-made on their own, since bytes recur."""

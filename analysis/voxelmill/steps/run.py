@@ -19,6 +19,7 @@ from voxelmill.steps.gather import read_record
 from voxelmill.steps.hold import hold
 from voxelmill.steps.jobsurvey import survey
 from voxelmill.steps.launch import Snakemake, find_profile, launcher
+from voxelmill.steps.loginguard import LoginGuard
 from voxelmill.steps.mirror import forget, publish
 from voxelmill.steps.plan import refuse, refuse_at
 from voxelmill.steps.prepare import Prepared, prepare
@@ -66,6 +67,8 @@ def run(
         A mistake, before any job starts.
     OutputExists
         Another run works in the same results folder.
+    SessionEnded
+        A store wants a login, and nobody is logged in (any more).
     """
     if again.failed and again.quarantined:
         raise BadConfig("--failed --retry-quarantined: both given; allowed: one. Run one, then "
@@ -76,7 +79,9 @@ def run(
         config = config.model_copy(update={"site": where.site})
     folder, results = find_profile(where.profile), config.folder
     cluster = cluster_of(folder, config, config_path, where.account, extra)
-    snakemake = launcher(config_path, folder, cluster, where.site, where.cores)
+    login = LoginGuard.of(config.stores, cluster.share if cluster else None)
+    login.arrive()
+    snakemake = launcher(config_path, folder, cluster, login, where.site, where.cores)
 
     def check(prepared: Prepared) -> None:
         # Elsewhere the memory of this machine says nothing: each job asks again.
@@ -91,7 +96,7 @@ def run(
         if cluster:
             cluster.check()
         clear = cluster.cancel_leftovers if cluster else None
-        with hold(results, lambda: _go_on(snakemake), clear) as lock:
+        with hold(results, lambda: _go_on(snakemake), clear) as lock, login.shared():
             code = _run(config, config_path, snakemake, extra, check, again)
             _index(config, failed=code != 0)
             lock.keep = code > KILLED

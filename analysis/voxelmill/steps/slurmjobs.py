@@ -46,6 +46,10 @@ class Slurm:
         return home("workflow") / "Snakefile"
 
     @property
+    def share(self) -> None:
+        """None is needed: jobs see the files of this user."""
+
+    @property
     def flags(self) -> list[str]:
         """None."""
         return []
@@ -59,6 +63,10 @@ class Slurm:
         if self.account:
             found += ["--default-resources", f"slurm_account={self.account}"]
         return found
+
+    def environment(self, before: dict[str, str]) -> dict[str, str]:
+        """As it is."""
+        return before
 
     def check(self) -> None:
         """Refuse what would only fail, or hang, after jobs have been submitted.
@@ -82,6 +90,13 @@ class Slurm:
         call += ["--partition", next(iter(load_site(self.site).partitions))] if self.site else []
         _ask(call)
 
+    def cancel(self) -> list[str]:
+        """Cancel jobs of this results folder; their ids."""
+        left = self.jobs()
+        if left:
+            _ask(["scancel", *left])
+        return left
+
     def cancel_leftovers(self) -> int:
         """Cancel jobs that a killed run has left, and wait until they have ended; how many.
 
@@ -92,11 +107,10 @@ class Slurm:
         StoreUnavailable
             They do not end.
         """
-        left = self.jobs()
+        left = self.cancel()
         if not left:
             return 0
         sys.stderr.write(f"voxelmill: {len(left)} jobs of an earlier run are cancelled\n")
-        _ask(["scancel", *left])
         deadline = time.monotonic() + GONE_S
         while still := self.jobs():
             if time.monotonic() > deadline:

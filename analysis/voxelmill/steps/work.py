@@ -34,7 +34,7 @@ from voxelmill.steps.memory import largest, refuse
 from voxelmill.store.inventory import inventory
 from voxelmill.store.place import Place, place_at
 from voxelmill.store.read import Image, open_image
-from voxelmill.storeoptions import Prefix, StoreOptions, use_stores
+from voxelmill.storeoptions import Stores, use_stores
 
 
 class Execution(BaseModel):
@@ -43,7 +43,7 @@ class Execution(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     blocks: Blocks = Blocks()
     compute: Compute = Compute()
-    stores: dict[Prefix, StoreOptions] = {}
+    stores: Stores = {}
     workers: int = 1
 
 

@@ -17,9 +17,13 @@ from pathlib import Path
 from threading import current_thread
 from typing import Any, TypeVar
 
+from pydantic import SecretStr
+
+from voxelmill.access.keys import Lasting
+from voxelmill.access.supply import SUPPLY
 from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable
 from voxelmill.slots import waiting
-from voxelmill.storeoptions import StoreOptions, options_of
+from voxelmill.storeoptions import Bearer, Oidc, StoreOptions, gets_token, options_of
 
 CONNECTIONS = 32
 """Requests in flight at a time."""
@@ -38,12 +42,15 @@ RETRY: Any = {
 CONNECT_S, STALL_S = "10s", "30s"
 """How long a connection may take, and a pause in an answer."""
 
+NEW_S = 60
+"""A token as young as that is not made anew because a service refuses it."""
 PIECE = 1 << 20
 """Bytes, at least, of a piece of a body that is gone through."""
 BODIES, FIRST_S = 3, 0.2
 """How often an answer may break off, and the first pause after that; each is twice the last."""
 
 _TRIED = re.compile(r" in ([\d.]+)s, after (\d+) retries")
+_STATUS = re.compile(r"status code: (\d{3}[\w ]*)")
 _CAUSE = re.compile(r'message: "([^"]+)"')
 """What the operating system says, deep in the text of an error of obstore."""
 
@@ -61,7 +68,7 @@ class RemoteObjects:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url = self._base = url
         self._root = ""
         """Key, under what the client reaches, that stands before all others."""
 
@@ -117,12 +124,35 @@ class RemoteObjects:
 
     def zarr_store(self) -> Any:  # noqa: ANN401
         """Return the same root as a read-only zarr store."""
-        from zarr.storage import ObjectStore  # zarr takes longer to import than metadata to read
+        # zarr takes longer to import than metadata to read
+        from voxelmill.store.entered import EnteredStore
 
-        return ObjectStore(self._store(), read_only=True)
+        return EnteredStore(lambda: self._client(self._entry(), self._url))
 
-    def _store(self) -> Any:  # noqa: ANN401 - stores of obstore share no type
-        return _http_store(self._url, options_of(self._url))
+    def _entry(self) -> Lasting | None:
+        """What a request is made with now; None: nothing that a login gives."""
+        return SUPPLY.token() if gets_token(self._url) else None
+
+    def _another(self, entry: Lasting, error: Exception) -> Lasting | None:
+        """Another one, where the store refuses one that should still be good; None: it is good."""
+        old = time.time() - entry.received_at > NEW_S
+        return SUPPLY.token(refused=entry.id) if old and " 401 " in str(error) else None
+
+    def _client(self, entry: Any, url: str) -> Any:  # noqa: ANN401 - stores of obstore share no type
+        return _http_store(url, options_of(url), entry and entry.access_token)
+
+    def _made(self, request: Callable[[Any], T]) -> T:
+        """Make a request; where what it is made with has been taken back, once more."""
+        from obstore.exceptions import BaseError
+
+        entry = self._entry()
+        try:
+            return request(self._client(entry, self._base))
+        except BaseError as error:
+            entry = self._another(entry, error) if entry else None
+            if entry is None:
+                raise
+        return request(self._client(entry, self._base))
 
     def _absent(self, key: str, error: FileNotFoundError) -> None:
         """Called on 404; raises where that does not prove that there is no such object."""
@@ -137,17 +167,21 @@ class RemoteObjects:
     def _ask(self, key: str, request: Callable[[Any, str], T]) -> T | None:
         with store_errors(f"{self._url}/{key}"), waiting():
             try:
-                return patiently(lambda: request(self._store(), self._full(key)))
+                return patiently(lambda: self._made(lambda store: request(store, self._full(key))))
             except FileNotFoundError as error:
                 self._absent(key, error)
                 return None
 
 
 @lru_cache(maxsize=64)
-def _http_store(url: str, options: StoreOptions) -> Any:  # noqa: ANN401
+def _http_store(url: str, options: StoreOptions, token: SecretStr | None) -> Any:  # noqa: ANN401
     from obstore.store import HTTPStore
 
-    return HTTPStore.from_url(url, client_options=client_options(options), retry_config=RETRY)
+    found = client_options(options)
+    if token is not None:
+        # Not passed on by a redirect to another host or port: a test looks.
+        found["default_headers"] = {"Authorization": f"Bearer {token.get_secret_value()}"}
+    return HTTPStore.from_url(url, client_options=found, retry_config=RETRY)
 
 
 def client_options(options: StoreOptions) -> Any:  # noqa: ANN401 - a TypedDict of obstore
@@ -199,18 +233,36 @@ def side_by_side(ask: Callable[[S], T], keys: Sequence[S], most: int = CONNECTIO
 
 @contextmanager
 def store_errors(place: str) -> Iterator[None]:
-    """Turn obstore's errors into AccessDenied or StoreUnavailable that name `place`."""
+    """Turn obstore's errors into AccessDenied or StoreUnavailable that name `place`.
+
+    Their cause is not kept: it has whole answers of services, which may name keys.
+    """
     from obstore import exceptions
 
     try:
         yield
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-        raise AccessDenied(f"{place}: the store refuses it ({reason(error)}).") from error
+        raise _refusal(place, error) from None
     except exceptions.BaseError as error:
         # Of a listing, obstore does not tell a refusal from other failures.
         if re.search(r"status code: 40[13]", str(error)):
-            raise AccessDenied(f"{place}: the store refuses it ({reason(error)}).") from error
-        raise StoreUnavailable(f"{place}: {reason(error)}.") from error
+            raise _refusal(place, error) from None
+        raise StoreUnavailable(f"{place}: {reason(error)}.") from None
+
+
+def _refusal(place: str, error: Exception) -> AccessDenied:
+    match options_of(place).auth:
+        case Oidc(role_arn=role):
+            # Raises, where it is the login that is amiss.
+            SUPPLY.keys(options_of(place))
+            who = f" Role {role} may not; name another one, or ask for the right"
+        case Bearer() if gets_token(place):
+            who = " It was asked with the token of the login (`voxelmill whoami`)"
+        case _:
+            who = ""
+    status = _STATUS.search(str(error))
+    said = status[1].strip() if status and "<Code>" not in str(error) else reason(error)
+    return AccessDenied(f"{place}: the store refuses it ({said}).{who}")
 
 
 def reason(error: BaseException) -> str:

@@ -5,28 +5,26 @@ besides. "Not found" is believed only of an answer that says NoSuchKey: an absen
 page of a gateway, is an error, never an absent chunk.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from itertools import chain
 from typing import Any
 
-from voxelmill.plugin import AccessDenied, BadConfig, BlocksFailed, StoreUnavailable
+from voxelmill.access.keys import Lasting
+from voxelmill.access.supply import SUPPLY
+from voxelmill.plugin import AccessDenied, BlocksFailed, StoreUnavailable
 from voxelmill.slots import waiting
 from voxelmill.store.remote import (
-    RETRY,
     RemoteObjects,
-    client_options,
     side_by_side,
     store_errors,
 )
-from voxelmill.storeoptions import StoreOptions, options_of
+from voxelmill.store.s3client import ambient, s3_client
+from voxelmill.storeoptions import options_of
 
-REGION = "us-east-1"
-AMBIENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
-           "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_CA_BUNDLE", "SSL_CERT_FILE")  # fmt: skip
+SPENT = ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired")
+"""What it says of temporary keys that it does not take any more."""
 ABSENT = "NoSuchKey"
 """What the answer of an S3 service says of an object that is not there."""
 
@@ -54,13 +52,7 @@ class S3Objects(RemoteObjects):
         super().__init__(url)
         bucket, _, self._root = url.removeprefix("s3://").partition("/")
         # One client a bucket: connections are kept for all images and labels there.
-        self._bucket = f"s3://{bucket}"
-
-    def zarr_store(self) -> Any:  # noqa: ANN401
-        """Return the same root as a read-only zarr store."""
-        from zarr.storage import ObjectStore
-
-        return ObjectStore(_s3_store(self._url, options_of(self._url), _ambient()), read_only=True)
+        self._base = f"s3://{bucket}"
 
     def size(self, key: str) -> int | None:
         """Bytes of an object; None where there is none.
@@ -97,8 +89,9 @@ class S3Objects(RemoteObjects):
     def level(self, prefix: str = "") -> tuple[list[str], dict[str, Stored]]:
         """Folders and objects right under a prefix, by the rest of their keys; raises the same."""
         start = self._start(prefix)
+        whole = self._full(prefix) or None
         with self._listing_errors(prefix), waiting():
-            found = self._store().list_with_delimiter(self._full(prefix) or None)
+            found = self._made(lambda store: store.list_with_delimiter(whole))
         folders = [name.removeprefix(start).rstrip("/") for name in found["common_prefixes"]]
         return sorted(folders), dict(_stored(start, found["objects"]))
 
@@ -113,15 +106,22 @@ class S3Objects(RemoteObjects):
                 yield key
 
     def _listed(self, prefix: str) -> Iterator[tuple[str, Stored]]:
+        whole = self._full(prefix) or None
+
+        def begun(store: Any) -> tuple[Any, Iterator[Any]]:  # noqa: ANN401 - a page of obstore's
+            pages = iter(store.list(whole, chunk_size=1000))
+            return next(pages, ()), pages
+
         with self._listing_errors(prefix):
-            for page in self._store().list(self._full(prefix) or None, chunk_size=1000):
+            first, others = self._made(begun)
+            for page in chain([first], others):
                 yield from _stored(self._start(prefix), page)
 
     @contextmanager
     def _listing_errors(self, prefix: str) -> Iterator[None]:
         from obstore.exceptions import GenericError
 
-        with store_errors(f"{self._bucket}/{self._start(prefix)}"):
+        with store_errors(f"{self._base}/{self._start(prefix)}"):
             try:
                 yield
             except (FileNotFoundError, GenericError) as error:
@@ -143,7 +143,8 @@ class S3Objects(RemoteObjects):
         """
         try:
             with store_errors(f"{self._url}/{key}"), waiting():
-                self._store().put(self._full(key), content, use_multipart=False)
+                full = self._full(key)
+                self._made(lambda store: store.put(full, content, use_multipart=False))
         except FileNotFoundError as error:
             raise BlocksFailed(f"{self._gone(key, error)}. Nothing was written") from error
         except (AccessDenied, StoreUnavailable) as error:
@@ -157,10 +158,17 @@ class S3Objects(RemoteObjects):
     def delete(self, key: str) -> None:
         """Remove one object; there may be none."""
         with store_errors(f"{self._url}/{key}"), waiting():
-            self._store().delete(self._full(key))
+            self._made(lambda store: store.delete(self._full(key)))
 
-    def _store(self) -> Any:  # noqa: ANN401 - stores of obstore share no type
-        return _s3_store(self._bucket, options_of(self._url), _ambient())
+    def _entry(self) -> Lasting | None:
+        return SUPPLY.keys(options_of(self._url))
+
+    def _another(self, entry: Lasting, error: Exception) -> Lasting | None:
+        taken_back = any(f"<Code>{code}<" in str(error) for code in SPENT)
+        return SUPPLY.keys(options_of(self._url), refused=entry.id) if taken_back else None
+
+    def _client(self, entry: Any, url: str) -> Any:  # noqa: ANN401 - stores of obstore share no type
+        return s3_client(url, options_of(self._url), ambient(), entry)
 
     def _absent(self, key: str, error: FileNotFoundError) -> None:
         if ABSENT not in str(error):
@@ -183,73 +191,3 @@ def _stored(start: str, entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[
 
 def _bare(etag: str | None) -> str:
     return (etag or "").strip('"')
-
-
-def _ambient() -> tuple[str, ...]:
-    """What of the environment decides how a store is reached; a change makes a new client."""
-    return tuple(os.environ.get(name, "") for name in AMBIENT)
-
-
-@lru_cache(maxsize=64)
-def _s3_store(url: str, options: StoreOptions, values: tuple[str, ...]) -> Any:  # noqa: ANN401
-    from obstore.store import S3Store
-
-    more: dict[str, Any] = {}
-    ambient = dict(zip(AMBIENT, values, strict=True))
-    if endpoint := options.endpoint or ambient["AWS_ENDPOINT_URL"]:
-        more["endpoint"] = endpoint
-    if options.anonymous:
-        more["skip_signature"] = True
-    elif profile := options.profile or ambient["AWS_PROFILE"]:
-        more["credential_provider"] = _of_profile(profile)
-    elif ambient["AWS_ACCESS_KEY_ID"]:
-        more["access_key_id"] = ambient["AWS_ACCESS_KEY_ID"]
-        more["secret_access_key"] = ambient["AWS_SECRET_ACCESS_KEY"]
-        if token := ambient["AWS_SESSION_TOKEN"]:
-            more["session_token"] = token
-    else:
-        raise AccessDenied(
-            f"{url}: no credentials: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set, "
-            "nor `profile` or `anonymous: true` under `stores`. Set one of them"
-        )
-    return S3Store.from_url(
-        url,
-        region=options.region or ambient["AWS_REGION"] or REGION,
-        virtual_hosted_style_request=not options.path_style,
-        client_options=client_options(options),
-        retry_config=RETRY,
-        **more,
-    )
-
-
-def _of_profile(profile: str) -> Any:  # noqa: ANN401 - a function as obstore wants it
-    """Credentials of a section of ``~/.aws/credentials``, renewed where they expire.
-
-    Raises
-    ------
-    BadConfig
-        There is no such section, or botocore is not installed.
-    """
-    try:
-        from botocore.exceptions import BotoCoreError
-        from botocore.session import Session
-    except ImportError:
-        raise BadConfig("profile: botocore is not installed. pip install voxelmill[s3]") from None
-    try:
-        found = Session(profile=profile).get_credentials()
-    except BotoCoreError as error:
-        raise BadConfig(f"profile: {error}. Name a section of ~/.aws/credentials") from None
-    if found is None:
-        raise BadConfig(f"profile: {profile} has no keys. Add them to ~/.aws/credentials")
-
-    def provide() -> dict[str, Any]:
-        frozen = found.get_frozen_credentials()
-        soon = datetime.now(UTC) + timedelta(minutes=5)
-        return {
-            "access_key_id": frozen.access_key,
-            "secret_access_key": frozen.secret_key,
-            "token": frozen.token,
-            "expires_at": soon if frozen.token else None,
-        }
-
-    return provide

@@ -1,0 +1,106 @@
+"""Keys of a login for botocore: found by itself, whatever else there is, and shown to nobody."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from botocore.session import Session
+
+from entrances import Sts, end, log_in, sts
+from voxelmill.access.keychain import FOLDER
+from voxelmill.access.session import Vault
+from voxelmill.steps.signing import FILE, environment, signed
+from voxelmill.storeoptions import Oidc, StoreOptions, use_stores
+
+URL = "s3://bucket/week 47"
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sts]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    monkeypatch.setenv("VOXELMILL_STORES", "{}")
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    log_in()
+    with sts() as found:
+        auth = Oidc(kind="oidc", role_arn="arn:aws:iam:::role/r")
+        use_stores({"s3://bucket": StoreOptions(endpoint=found.url, auth=auth)})
+        yield found
+
+
+def printed() -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-m", "voxelmill", "keys", URL], text=True,
+                          capture_output=True, check=False, timeout=60)  # fmt: skip
+
+
+def test_botocore_finds_them_before_all_others(
+    service: Sts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "credentials").write_text(
+        "[default]\naws_access_key_id = FILE\naws_secret_access_key = x\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENVIRONMENT")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setenv("AWS_PROFILE", "lab")
+    before = dict(os.environ)
+    with signed(URL):
+        found = Session().get_credentials()
+    assert dict(os.environ) == before
+    frozen = found.get_frozen_credentials()
+    assert (frozen.access_key, frozen.secret_key, frozen.token) == (
+        "KEY1", "SECRET-key", "SECRET-session")  # fmt: skip
+    assert "SECRET" not in FILE.read_text()
+
+
+def test_botocore_asks_again_when_others_are_due_and_not_before(service: Sts) -> None:
+    with signed(URL):
+        found = Session().get_credentials()
+    for _ in range(3):
+        assert found.get_frozen_credentials().access_key == "KEY1"
+    assert len(service.asked) == 1
+    said = json.loads(printed().stdout)
+    kept = next((Vault().folder / FOLDER).glob("*.json"))
+    true = json.loads(kept.read_text())
+    due = datetime.fromisoformat(said["Expiration"]).timestamp() - 15 * 60
+    assert due == pytest.approx(true["expires_at"] - 900, abs=2)
+
+
+def test_another_store_is_left_alone(service: Sts) -> None:
+    before = {"AWS_ACCESS_KEY_ID": "k"}
+    assert environment("s3://other/x", before) == before
+    assert not FILE.exists()
+
+
+def test_they_are_not_shown_on_a_terminal(service: Sts) -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.run([sys.executable, "-m", "voxelmill", "keys", URL], stdout=theirs,
+                          stderr=subprocess.PIPE, text=True, check=False, timeout=60)  # fmt: skip
+    assert done.returncode == 2
+    assert "not for eyes" in done.stderr
+    os.set_blocking(ours, False)
+    with pytest.raises(BlockingIOError):
+        os.read(ours, 1)
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_session_that_has_ended_is_one_line(service: Sts) -> None:
+    end(Vault())
+    done = printed()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "has ended" in done.stderr
+
+
+def test_the_command_is_not_among_those_for_people() -> None:
+    done = subprocess.run([sys.executable, "-m", "voxelmill", "--help"], text=True, check=True,
+                          capture_output=True)  # fmt: skip
+    assert " keys " not in done.stdout
