@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from voxelmill.blocks import Block, Box, Grid
 from voxelmill.ends import Source
 from voxelmill.kernels.even import even
-from voxelmill.plugin import Index, Pixels, Spacing, StoreUnavailable, VoxelmillError
+from voxelmill.plugin import Index, NoCredentials, Pixels, Spacing, StoreUnavailable, VoxelmillError
 from voxelmill.store.read import open_image, read_box
 
 Profiles: TypeAlias = NDArray[np.float32]
@@ -51,6 +51,8 @@ def _read(root: str, path: str, digest: str) -> Profiles:
         whole = Box((0, 0, 0), (1, image.shape[3], image.shape[4]))
         found = read_box(image, 0, range(image.shape[1]), whole)[:, 0]
         told = digest_of(found)
+    except NoCredentials:
+        raise
     except VoxelmillError as error:
         found, told = np.zeros((0, 1, 1), np.float32), str(error)
     if told != digest:

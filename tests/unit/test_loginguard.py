@@ -17,7 +17,8 @@ from entrances import Sts, end, log_in, sts
 from voxelmill.access.given import TOKEN
 from voxelmill.access.session import Vault
 from voxelmill.plugin import SessionEnded, StoreUnavailable
-from voxelmill.steps import loginguard
+from voxelmill.steps import launch, loginguard
+from voxelmill.steps.guard import snakemakes
 from voxelmill.steps.launch import Snakemake
 from voxelmill.steps.loginguard import LoginGuard
 from voxelmill.storeoptions import Bearer, Oidc, StoreOptions
@@ -68,7 +69,7 @@ def test_a_run_that_wants_no_login_is_let_alone(tmp_path: Path) -> None:
     one = LoginGuard.of({"s3://": StoreOptions(endpoint="https://a.org")}, Shared())
     assert not one.needed
     assert one.share is None
-    with one.shared(), one.watching(lambda: None):
+    with one.shared(), one.watching(lambda _: None):
         assert threading.active_count() >= 1
     assert not one.over(1)
 
@@ -90,7 +91,7 @@ def test_what_ends_soon_is_handed_on_and_nothing_else(service: Sts) -> None:
 def test_a_session_that_ends_stops_the_run_once(service: Sts) -> None:
     share, stops = Shared(), []
     one = guard(service, share)
-    with one.shared(), one.watching(lambda: stops.append(time.monotonic())):
+    with one.shared(), one.watching(lambda _: stops.append(time.monotonic())):
         time.sleep(0.3)
         assert stops == []
         end(Vault())
@@ -105,7 +106,7 @@ def test_a_session_that_ends_stops_the_run_once(service: Sts) -> None:
 def test_a_provider_that_is_down_stops_nothing(service: Sts) -> None:
     one, stops = guard(service), []
     service.status = 503
-    with one.shared(), one.watching(lambda: stops.append(1)):
+    with one.shared(), one.watching(lambda _: stops.append(1)):
         time.sleep(0.5)
     assert stops == []
     assert not one.over(1)
@@ -156,6 +157,31 @@ def test_snakemake_is_told_to_start_no_more_jobs(
     assert (tmp_path / "b").exists()
 
 
+def test_a_snakemake_that_does_not_end_is_killed(
+    service: Sts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has got the signal while it held a lock: here it takes none, and does nothing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launch, "STUCK_S", 3.0)
+    (tmp_path / "Snakefile").write_text(
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: None)\n"
+        "open('began', 'w').close()\n"
+        "time.sleep(0 if '--unlock' in sys.argv else 100)\n"
+    )
+
+    def lose() -> None:
+        while not (tmp_path / "began").exists():
+            time.sleep(0.1)
+        end(Vault())
+
+    threading.Thread(target=lose, daemon=True).start()
+    before = time.monotonic()
+    with pytest.raises(SessionEnded):
+        Snakemake(("--cores", "1"), None, guard(service)).run()
+    assert time.monotonic() - before < 60
+
+
 def test_a_snakemake_that_is_killed_leaves_no_lock(
     service: Sts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +196,7 @@ def test_a_snakemake_that_is_killed_leaves_no_lock(
         while not (tmp_path / "began").exists():
             time.sleep(0.1)
         end(Vault())
-        for pid in loginguard_children():
+        for pid in snakemakes():
             os.kill(pid, signal.SIGKILL)
 
     threading.Thread(target=kill, daemon=True).start()
@@ -179,9 +205,3 @@ def test_a_snakemake_that_is_killed_leaves_no_lock(
     done = subprocess.run([sys.executable, "-m", "snakemake", "-n"], capture_output=True, text=True,
                           check=False)  # fmt: skip
     assert "LockException" not in done.stderr + done.stdout
-
-
-def loginguard_children() -> list[int]:
-    from voxelmill.steps.guard import snakemakes
-
-    return snakemakes()

@@ -10,6 +10,7 @@ jobs can never start; then the run is over.
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,6 +104,25 @@ def guarded(guard: Guard | None) -> Iterator[None]:
     finally:
         guard.end()
         thread.join()
+
+
+def wind_down(ended: threading.Event, idle_s: float) -> None:
+    """Have Snakemake start no more jobs, and wait for its end; kill one that does nothing for long.
+
+    It does not survive a signal that comes while it notes the end of a job: its handler waits for
+    a lock that it holds itself.
+    """
+    for process in snakemakes():
+        os.kill(process, signal.SIGTERM)
+    since, seen = time.monotonic(), ""
+    while not ended.wait(min(1.0, idle_s / LOOKS)):
+        state = _state()
+        if state != seen or any(map(_children, snakemakes())):
+            since, seen = time.monotonic(), state
+        elif time.monotonic() - since > idle_s:
+            for process in snakemakes():
+                os.kill(process, signal.SIGKILL)
+            return
 
 
 def snakemakes() -> list[int]:

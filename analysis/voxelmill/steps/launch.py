@@ -1,17 +1,17 @@
 """How Snakemake is called: with which workflow, profile and options, here or on a cluster."""
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from voxelmill.home import home
 from voxelmill.plugin import BadConfig
 from voxelmill.steps.child import KILLED, call
 from voxelmill.steps.cluster import Cluster
-from voxelmill.steps.guard import Guard, guarded, patience, snakemakes
+from voxelmill.steps.guard import Guard, guarded, patience, wind_down
 from voxelmill.steps.loginguard import LoginGuard
 from voxelmill.steps.prepare import Prepared
 from voxelmill.steps.watch import watch
@@ -19,6 +19,8 @@ from voxelmill.watchdog import ELSEWHERE, VARIABLE
 
 RESTARTS = 5
 """Times that Snakemake is started again after it waited for nothing."""
+STUCK_S, STUCK_ELSEWHERE_S = 60.0, 300.0
+"""How long one that is to end may do nothing; of a cluster's jobs it asks every 180 s only."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,11 @@ class Snakemake:
         self._end(code)
         return code
 
-    def _stop(self) -> None:
+    def _stop(self, ended: Event) -> None:
         """Have no more jobs started; those of this machine may end, others are cancelled."""
-        for process in snakemakes():
-            os.kill(process, signal.SIGTERM)
         if self.cluster:
             self.cluster.cancel()
+        wind_down(ended, STUCK_S if self.cluster is None else STUCK_ELSEWHERE_S)
 
     def _end(self, code: int) -> None:
         if self.login.over(code):

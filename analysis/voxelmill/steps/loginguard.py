@@ -128,8 +128,8 @@ class LoginGuard:
                 self.share.end()
 
     @contextmanager
-    def watching(self, stop: Callable[[], object]) -> Iterator[None]:
-        """Do so while the body runs; call `stop` once if the session ends."""
+    def watching(self, stop: Callable[[threading.Event], object]) -> Iterator[None]:
+        """Do so while the body runs; if the session ends call `stop`, with what tells its end."""
         if not self.needed:
             yield
             return
@@ -142,16 +142,16 @@ class LoginGuard:
             over.set()
             thread.join()
 
-    def _watch(self, over: threading.Event, stop: Callable[[], object]) -> None:
+    def _watch(self, over: threading.Event, stop: Callable[[threading.Event], object]) -> None:
         while not over.wait(PERIOD_S):
             try:
                 self.look()
             except SessionEnded as error:
                 self.ended = error
-                stop()
                 if self.share:
                     with suppress(VoxelmillError):
                         self.share.end(str(error))
+                stop(over)
                 return
             except VoxelmillError:
                 # What there is may last until this has passed.
