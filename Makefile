@@ -70,7 +70,7 @@ test-clusters: $(READY)  ## run the tests that start real servers (SLURM, Ceph, 
 	+$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going test-slurm test-stores
 
 test-stores:
-	+$(MAKE) --no-print-directory --keep-going test-rgw test-oidc
+	+$(MAKE) --no-print-directory --jobs 1 --keep-going test-rgw test-oidc
 	+@if tests/clusters/kubernetes/build --check; then $(MAKE) --no-print-directory test-kubernetes; \
 	else echo "make test-clusters: no Kubernetes here; make test-kubernetes builds one (7 minutes)"; fi
 

@@ -37,6 +37,8 @@ objects:
 batches: {images: 4}
 """
 KEYS = protected.KEYS
+TOLD = {"provenance/config.yaml", "records/provenance.json", "checksums.md5"}
+"""Results that tell how stores were entered: by which role, never with what."""
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +149,7 @@ def long(plate: Path, tmp_path_factory: pytest.TempPathFactory) -> Long:
     witness = Witness(vault)
     began = time.monotonic()
     with witness.watching(), aging(vault, 50):
-        code = run(folder, "--", "--verbose", pause_s=45)
+        code = run(folder, "--", "--verbose", pause_s=42)
     seconds, refreshes = time.monotonic() - began, oidc.counts().get("refresh granted", 0)
     oidc.tell()
     logins.log_in()
@@ -330,7 +332,8 @@ def test_a_data_service_that_asks_for_the_token(
             service.open = name == "open"
             folder = prepare(tmp_path / name, f"{service.url}/plate.zarr", "results", stores)
             assert run(folder) == 0, said(folder)[-4000:]
-            found.append(digests(folder / "results/plate"))
+            whole = digests(folder / "results/plate")
+            found.append({n: d for n, d in whole.items() if n not in TOLD})
         assert service.people == {"alice"}
         assert service.refused == 0
         folder = prepare(tmp_path / "without", f"{service.url}/plate.zarr", "results", {})
