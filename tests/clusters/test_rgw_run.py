@@ -18,6 +18,7 @@ import pytest
 from clusters import rgw
 from faultproxy import Fault, proxied
 from trees import digests
+from voxelmill.crate.read import read_crate
 from voxelmill.steps.demo import write_demo_plate
 
 pytestmark = [pytest.mark.rgw, pytest.mark.timeout(600)]
@@ -99,6 +100,25 @@ def test_the_same_bytes_on_a_store_as_in_a_folder(here: dict[str, str], there: P
     assert not list(local.rglob("labels.ome.zarr")), "pixels pass through no copy"
     texts = [p for p in there.rglob("*") if p.is_file()]
     assert not [p for p in texts if rgw.KEYS[1].encode() in p.read_bytes()], "no secret anywhere"
+
+
+def test_a_crate_is_read_from_the_store(
+    images: str, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All files that it names are there as it says; the list has every object but itself."""
+    for name, value in zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), rgw.KEYS, strict=True):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", rgw.ENDPOINT)
+    crate = read_crate("s3://results/week/47/plate/ro-crate-metadata.json")
+    found = stored("results", "week/47/plate/")
+    assert {path: found[path] for path in crate.files} == {
+        path: file.sha256 for path, file in crate.files.items()
+    }
+    assert "labels.ome.zarr/zarr.json" not in crate.files
+    copies = there / ".snakemake/storage/results/results/week/47/plate/checksums.md5"
+    listed = {line[34:] for line in copies.read_text().splitlines()}
+    assert found.keys() - listed == {"checksums.md5", "records/provenance.json"}
+    assert crate.url == images
 
 
 def test_the_same_over_tls_with_a_private_ca(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from voxelmill.config import Config
 from voxelmill.configfile import load_sheet, parse
 from voxelmill.incoming import MOST_BYTES, Incoming, dataset_name
+from voxelmill.layout import DATASET_STEPS
 from voxelmill.plugin import BadConfig
 from voxelmill.selection import choosing, chosen
 from voxelmill.settling import (
@@ -195,7 +196,7 @@ def test_choosing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert row.left_out
     records = tmp_path / "results/a/records"
     records.mkdir(parents=True)
-    for step in ("aggregate", "report"):
+    for step in DATASET_STEPS:
         assert not (records / f"{step}.json").exists()
         with pytest.raises(BadConfig, match=r"gone.zarr is not there"):
             load_sheet(config(), "c.yaml")

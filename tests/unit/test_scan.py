@@ -13,7 +13,7 @@ from voxelmill import sizing
 from voxelmill.batchtable import BatchTable, Entry, Key
 from voxelmill.config import Config
 from voxelmill.configfile import parse
-from voxelmill.layout import Layout, batch_table, manifest
+from voxelmill.layout import DATASET_STEPS, Layout, batch_table, manifest
 from voxelmill.objectsets import Segmented
 from voxelmill.plugin import BadConfig, BadInput
 from voxelmill.selection import choosing
@@ -336,7 +336,7 @@ def test_a_dataset_that_is_no_ome_zarr(place: Place) -> None:
 
 def finish(place: Place, dataset: str) -> None:
     """Leave the records of a finished dataset."""
-    for step in ("aggregate", "report"):
+    for step in DATASET_STEPS:
         path = Layout(place.results / dataset).record(step)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")

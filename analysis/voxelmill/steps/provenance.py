@@ -20,7 +20,7 @@ from voxelmill.crate.facts import Facts, Software, Source
 from voxelmill.crate.recorded import StoredFile
 from voxelmill.crate.works import LABELS, LIGHT
 from voxelmill.fingerprint import fingerprint
-from voxelmill.layout import PROVENANCE, Layout
+from voxelmill.layout import BATCH_STEPS, PROVENANCE, Layout
 from voxelmill.ledger import write_bytes, write_json
 from voxelmill.objectsets import Segmented
 from voxelmill.plugin import Plugin, StoreUnavailable
@@ -48,16 +48,8 @@ def provenance(
 ) -> None:
     """Write the crate of one dataset, and the record `out`.
 
-    Parameters
-    ----------
-    batch_files : sequence of Path
-    out : Path
-    settings : Published
-    plate_map : Path, optional
-    pixel_bytes : int
-        Of all images, decoded; 0 where that is not known.
-    image : str
-        Configured container image, see `containerimage.told`.
+    `pixel_bytes` are those of all images, decoded, 0 where that is not known; `image` is the
+    configured container image as `containerimage.told` has it.
 
     Raises
     ------
@@ -68,17 +60,16 @@ def provenance(
     """
     gathered = gather(batch_files)
     layout, batches = gathered.layout, gathered.batches
-    given = Given(gathered.dataset, batches[0].url, settings, plate_map)
-    copy = write_folder(layout, given)
+    copy = write_folder(layout, Given(gathered.dataset, batches[0].url, settings, plate_map))
     records = {
         step: {b.name: read_record(layout.record(step, b.name)) for b in batches}
-        for step in ("qc", "segment", "measure")
+        for step in BATCH_STEPS
     }
     found = look(layout)
     check_written(layout, found, records["segment"])
     told = checksums_text({path: file.stored for path, file in found.items()}).encode()
     write_bytes(layout.checksums, told)
-    place, name = located(layout, given.url)
+    place, name = located(layout, batches[0].url)
     facts = Facts(
         dataset=gathered.dataset,
         source=Source(place, name, len(gathered.items), pixel_bytes),
