@@ -249,7 +249,9 @@ def test_secrets_over_the_wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             "users": [{"name": "t", "user": {"token": "x"}}],
             "contexts": [{"name": "t", "context": {"cluster": "t", "user": "t",
                                                    "namespace": "n"}}]}))  # fmt: skip
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+        # Not KUBECONFIG: the library reads that when it is imported, by whichever test comes first.
+        default = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
+        monkeypatch.setattr(default, str(tmp_path / "kubeconfig"))
         api = Api()
         assert api.secret("a") == {}
         api.put_secret("a", {"x": b"\x00secret", "y": None})
