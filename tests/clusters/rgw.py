@@ -13,7 +13,8 @@ from typing import Any
 from clusters.slurmctl import until
 
 HERE = Path(__file__).parent / "ceph-rgw"
-PORT, TLS_PORT = 17480, 17443
+PORT = int(os.environ.get("RGW_PORT", "17480"))
+TLS_PORT = int(os.environ.get("RGW_TLS_PORT", "17443"))
 ENDPOINT, TLS_ENDPOINT = f"http://127.0.0.1:{PORT}", f"https://localhost:{TLS_PORT}"
 CAS = Path("/etc/ssl/certs/ca-certificates.crt")
 KEYS = ("BIOACCESSKEY0000001", "biosecretkeybiosecretkeybiosecretkey0001")

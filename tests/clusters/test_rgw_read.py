@@ -58,7 +58,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """All requests pass it; what fails is tried again for six seconds, not two minutes."""
     with proxied("127.0.0.1", rgw.PORT) as proxy:
         hasty = remote.RETRY | {"retry_timeout": remote.timedelta(seconds=6)}
-        monkeypatch.setattr("voxelmill.store.s3.RETRY", hasty)
+        monkeypatch.setattr("voxelmill.store.s3client.RETRY", hasty)
         monkeypatch.setattr(remote, "STALL_S", "2s")
         use_stores({"s3://": StoreOptions(endpoint=proxy.url)})
         yield proxy

@@ -69,7 +69,7 @@ def test_a_store_that_fails_is_no_fault_of_the_image(
     """Images would be quarantined for `StoreUnavailable`."""
     save(place / "a.block", ids=np.arange(4))
     hasty = remote.RETRY | {"retry_timeout": remote.timedelta(seconds=1)}
-    monkeypatch.setattr("voxelmill.store.s3.RETRY", hasty)
+    monkeypatch.setattr("voxelmill.store.s3client.RETRY", hasty)
     with proxied("127.0.0.1", rgw.PORT) as proxy:
         proxy.faults.append(Fault("503", "a.block"))
         use_stores({"s3://": StoreOptions(endpoint=proxy.url)})
