@@ -10,6 +10,7 @@ import pytest
 
 from clusters import rgw
 from runs import jobs
+from voxelmill.layout import BATCH_STEPS, DATASET_STEPS
 from voxelmill.steps.demo import write_demo_plate
 
 pytestmark = [pytest.mark.rgw, pytest.mark.timeout(600)]
@@ -22,7 +23,7 @@ objects: {{nuclei: {{channel: DNA, segmenter: {{kind: threshold, diameter_um: 12
 features: [{{kind: shape}}]
 dump: {{folder: s3://weekly, settled_minutes: {SETTLED_S / 60}}}
 """
-ONE = {**dict.fromkeys(("qc", "segment", "measure", "aggregate", "report", "check"), 1)}
+ONE = dict.fromkeys((*BATCH_STEPS, *DATASET_STEPS, "check"), 1)
 
 
 def dump(folder: Path) -> "subprocess.CompletedProcess[str]":
