@@ -28,7 +28,7 @@ from voxelmill.access.session import Vault
 from voxelmill.steps.demo import write_demo_plate
 from webserver import serving
 
-pytestmark = [pytest.mark.oidc, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.oidc, pytest.mark.timeout(900)]
 CONFIG = """
 datasets: sheet.tsv
 objects:
@@ -91,7 +91,7 @@ def start(folder: Path, *more: str, pause_s: float = 0, cores: int = 2) -> "subp
 
 
 def run(folder: Path, *more: str, pause_s: float = 0) -> int:
-    return start(folder, *more, pause_s=pause_s).wait(400)
+    return start(folder, *more, pause_s=pause_s).wait(800)
 
 
 def said(folder: Path) -> str:
