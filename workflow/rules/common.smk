@@ -124,6 +124,11 @@ def pixel_bytes(wildcards):
     return RUN.totals[wildcards.dataset].bytes
 
 
+def container_option(wildcards):
+    """The image that steps run in, as option; a function, since its file is read for that."""
+    return [f"--container={RUN.container_told}"] if RUN.container_told else []
+
+
 def cores(step):
     """Threads function: all cores of this machine, or those the step gets on the cluster."""
 

@@ -30,7 +30,7 @@ rule provenance:
         settings=RUN.settings("provenance"),
         plate_map=plate_map_option,
         pixel_bytes=pixel_bytes,
-        container=[f"--container={RUN.container_told}"] if RUN.container_told else [],
+        container=container_option,
     shell:
         "voxelmill provenance {input.batches:q} {params.plate_map:q} --record {output.record:q}"
         " --config {params.settings:q} --pixel-bytes {params.pixel_bytes} {params.container:q}"
