@@ -1,18 +1,15 @@
 """How to cite voxelmill: from the citation file that lies in the package or the checkout."""
 
-from pathlib import Path
-
 import yaml
+
+from voxelmill.home import home
 
 NAME = "CITATION.cff"
 
 
 def citation() -> str:
     """Authors, title, version, date and address, as one line; the file is the only source."""
-    package = Path(__file__).resolve().parent
-    inside = package / NAME
-    path = inside if inside.is_file() else package.parents[1] / NAME
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found = yaml.safe_load(home(NAME).read_text(encoding="utf-8"))
     authors = ", ".join(_name(author) for author in found["authors"])
     year = str(found["date-released"])[:4]
     text = f"{authors} ({year}). {found['title']} (version {found['version']}) [software]."

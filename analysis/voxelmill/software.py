@@ -7,8 +7,8 @@ import platform
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, entry_points, metadata, version
-from pathlib import Path
 
+from voxelmill.home import home
 from voxelmill.ledger import sha256_of
 from voxelmill.plugin import ENTRY_POINTS, Plugin
 
@@ -44,9 +44,7 @@ def addresses(names: Iterable[str]) -> dict[str, str]:
 @cache
 def lock() -> str:
     """SHA-256 of ``requirements.lock``."""
-    package = Path(__file__).resolve().parent
-    inside = package / LOCK
-    return sha256_of(inside if inside.is_file() else package.parents[1] / LOCK)
+    return sha256_of(home(LOCK))
 
 
 def _of_others(plugins: Iterable[Plugin]) -> dict[str, str]:

@@ -11,14 +11,13 @@ from hashlib import md5, sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from voxelmill.layout import PROVENANCE, Layout
+from voxelmill.layout import Layout
 from voxelmill.plugin import StoreUnavailable
 from voxelmill.store.place import Facts, Place, StorePath, facts, listing, place_at
 from voxelmill.store.remote import side_by_side
 from voxelmill.store.s3 import Stored
+from voxelmill.verification import APART, is_result
 
-APART = ("logs", "scratch")
-"""Folders that come and go."""
 PIECE = 1 << 20
 LABELS = "labels.ome.zarr"
 
@@ -34,8 +33,8 @@ class File(NamedTuple):
 ABSENT = File(Stored(0, ""), "nothing")
 
 
-def written(layout: Layout) -> dict[str, Stored]:
-    """All files of a dataset's results with their MD5, by path.
+def look(layout: Layout) -> dict[str, File]:
+    """All files of a dataset's results with their MD5, by path; the SHA-256 of what is read.
 
     Not among them: logs, scratch, hidden files, and what is written after them (the crate, the
     list itself, its record).
@@ -45,11 +44,6 @@ def written(layout: Layout) -> dict[str, Stored]:
     StoreUnavailable, AccessDenied
         The store does not answer, or refuses to; a file cannot be read.
     """
-    return {path: file.stored for path, file in look(layout).items()}
-
-
-def look(layout: Layout) -> dict[str, File]:
-    """The same, with the SHA-256 of what is read."""
     found = _on_store(layout) if layout.store else _in_folder(layout)
     return dict(sorted(found.items()))
 
@@ -104,15 +98,8 @@ def _trees(found: Mapping[str, File]) -> dict[str, dict[str, Stored]]:
     return trees
 
 
-def _counts(path: str) -> bool:
-    parts = path.split("/")
-    hidden = any(part.startswith(".") for part in parts)
-    later = path in ("ro-crate-metadata.json", "checksums.md5", f"records/{PROVENANCE}.json")
-    return not (hidden or later or parts[0] in APART)
-
-
 def _in_folder(layout: Layout) -> dict[str, File]:
-    paths = [path for path in _walk(layout.root) if _counts(path)]
+    paths = [path for path in _walk(layout.root) if is_result(path)]
     files = side_by_side(partial(_read, layout.root), paths)
     return dict(zip(paths, files, strict=True))
 
@@ -150,7 +137,7 @@ def _read(root: Path, path: str) -> File:
 
 def _on_store(layout: Layout) -> dict[str, File]:
     place = place_at(layout.store)
-    there = {path: stored for path, stored in listing(place).items() if _counts(path)}
+    there = {path: stored for path, stored in listing(place).items() if is_result(path)}
     # An ETag with a dash is that of parts.
     names = [path for path, stored in there.items() if "-" in stored.etag]
     whole = dict(zip(names, side_by_side(partial(_md5, place), names), strict=True))
