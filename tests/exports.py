@@ -1,5 +1,6 @@
 """Finished results for the tests of exports: all steps in a row, called directly."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,27 @@ def write_nuclei(axes: str, frames: int = 1, depth: int = 1) -> None:
     pixels = np.stack(images)[:, None]
     write_image("image.zarr", pixels, axes, (0.5, 0.5, 0.5), [Channel("DNA")])
     Path("sheet.tsv").write_text("dataset\turl\nimage\timage.zarr\n")
+
+
+def damaged_results(home: Path, batches: int, plate_map: str = "") -> Path:
+    """Folder with the plate of `write_damaged_plate` and its results, in batches of so many."""
+    before = Path.cwd()
+    os.chdir(home)
+    try:
+        write_damaged_plate()
+        if plate_map:
+            Path("map.tsv").write_text(plate_map)
+        config = f"{PLATE}batches: {{images: {batches}}}\n"
+        process(config, plate_map=Path("map.tsv") if plate_map else None)
+    finally:
+        os.chdir(before)
+    return home
+
+
+def link(home: Path, here: Path) -> None:
+    """Have the plate and its results in another folder, too."""
+    for name in ("results", "plate.zarr"):
+        (here / name).symlink_to(home / name)
 
 
 def process(config: str, results: str = "results", plate_map: Path | None = None) -> Path:

@@ -8,6 +8,7 @@ import typer
 
 from voxelmill.plugin import VoxelmillError
 from voxelmill.steps import commands, groups
+from voxelmill.steps.options import Account, Cores, Profile, Site
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,14 +34,10 @@ ConfigFile = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 def run_command(
     context: typer.Context,
     config: ConfigFile,
-    profile: Annotated[
-        str | None, typer.Option(help="Snakemake profile: local, slurm, kubernetes, or a folder.")
-    ] = None,
-    site: Annotated[
-        str | None, typer.Option(help="Cluster: roihu, lumi, rahti, or a partition file (YAML).")
-    ] = None,
-    account: Annotated[str | None, typer.Option(help="Account that jobs are billed to.")] = None,
-    cores: Annotated[int | None, typer.Option(min=1, help="Cores to use on this machine.")] = None,
+    profile: Profile = None,
+    site: Site = None,
+    account: Account = None,
+    cores: Cores = None,
     retry_quarantined: Annotated[
         bool, typer.Option("--retry-quarantined", help="Try mended images again.")
     ] = False,

@@ -1,7 +1,6 @@
 """Exports: what is refused, CSV and AnnData, read back and compared with the tables."""
 
 import csv
-import os
 import re
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exports import IMAGE, PLATE, process, same_bits, table, write_damaged_plate, write_nuclei
+from exports import IMAGE, PLATE, damaged_results, link, process, same_bits, table, write_nuclei
 from voxelmill.export.anndata import save_zarr
 from voxelmill.layout import Layout
 from voxelmill.plugin import BadConfig, BadInput, OutputExists, StoreUnavailable
@@ -27,21 +26,12 @@ SETS = ("cells", "cytoplasm", "nuclei")
 @pytest.fixture(scope="module")
 def plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with results of a plate of which one image is damaged, in batches of 3."""
-    home = tmp_path_factory.mktemp("plate")
-    before = Path.cwd()
-    os.chdir(home)
-    try:
-        write_damaged_plate()
-        process(PLATE + "batches: {images: 3}\n")
-    finally:
-        os.chdir(before)
-    return home
+    return damaged_results(tmp_path_factory.mktemp("plate"), 3)
 
 
 @pytest.fixture(autouse=True)
 def _here(plate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "results").symlink_to(plate / "results")
-    (tmp_path / "plate.zarr").symlink_to(plate / "plate.zarr")
+    link(plate, tmp_path)
     monkeypatch.chdir(tmp_path)
 
 

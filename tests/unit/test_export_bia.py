@@ -6,7 +6,6 @@ bia-agent, and the classes Study and Annotations of bia-mifa-models.
 
 import csv
 import json
-import os
 import re
 import shutil
 import zipfile
@@ -18,7 +17,7 @@ import numpy as np
 import pytest
 import yaml
 
-from exports import IMAGE, LOST, PLATE, process, write_damaged_plate, write_nuclei
+from exports import IMAGE, LOST, PLATE, damaged_results, link, process, write_nuclei
 from voxelmill.crate.recorded import Recorded
 from voxelmill.labelsource import labelled_images
 from voxelmill.layout import Layout
@@ -99,22 +98,12 @@ MIFA = required(
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with a plate of which one image is damaged, and its results."""
-    home = tmp_path_factory.mktemp("bia")
-    before = Path.cwd()
-    os.chdir(home)
-    try:
-        write_damaged_plate()
-        Path("map.tsv").write_text(MAP)
-        process(PLATE + "batches: {images: 5}\n", plate_map=Path("map.tsv"))
-    finally:
-        os.chdir(before)
-    return home
+    return damaged_results(tmp_path_factory.mktemp("bia"), 5, MAP)
 
 
 @pytest.fixture(autouse=True)
 def _here(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("results", "plate.zarr"):
-        (tmp_path / name).symlink_to(home / name)
+    link(home, tmp_path)
     monkeypatch.chdir(tmp_path)
 
 

@@ -1,6 +1,5 @@
 """SpatialData, written and read back with the library itself (`make spatialdata`)."""
 
-import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exports import IMAGE, LOST, PLATE, process, same_bits, table, write_damaged_plate, write_nuclei
+from exports import IMAGE, LOST, damaged_results, link, process, same_bits, table, write_nuclei
 from voxelmill.blocks import Box
 from voxelmill.export import spatialdata as ours
 from voxelmill.layout import Layout
@@ -32,21 +31,12 @@ needs_library = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with a plate of which one image is damaged, and its results."""
-    home = tmp_path_factory.mktemp("sd")
-    before = Path.cwd()
-    os.chdir(home)
-    try:
-        write_damaged_plate()
-        process(PLATE + "batches: {images: 5}\n")
-    finally:
-        os.chdir(before)
-    return home
+    return damaged_results(tmp_path_factory.mktemp("sd"), 5)
 
 
 @pytest.fixture(autouse=True)
 def _here(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("results", "plate.zarr"):
-        (tmp_path / name).symlink_to(home / name)
+    link(home, tmp_path)
     monkeypatch.chdir(tmp_path)
 
 

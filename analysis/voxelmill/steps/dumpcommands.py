@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from voxelmill.steps.options import Account, Cores, Profile, Site
+
 app = typer.Typer()
 
 USER = "For people"
@@ -15,14 +17,10 @@ USER = "For people"
 )
 def dump_command(
     config: Annotated[Path, typer.Argument(help="Configuration file with a section `dump`.")],
-    profile: Annotated[
-        str | None, typer.Option(help="Snakemake profile: local, slurm, kubernetes, or a folder.")
-    ] = None,
-    site: Annotated[
-        str | None, typer.Option(help="Cluster: roihu, lumi, rahti, or a partition file (YAML).")
-    ] = None,
-    account: Annotated[str | None, typer.Option(help="Account that jobs are billed to.")] = None,
-    cores: Annotated[int | None, typer.Option(min=1, help="Cores to use on this machine.")] = None,
+    profile: Profile = None,
+    site: Site = None,
+    account: Account = None,
+    cores: Cores = None,
     look: Annotated[
         bool, typer.Option("--look", help="Only say what would be taken, and what waits.")
     ] = False,
