@@ -15,8 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 CLUSTERS := slurm or rgw or oidc or kubernetes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cellpose spatialdata lint format bench real test-clusters test-stores \
-	test-slurm test-rgw test-oidc test-kubernetes lock browser clean
+.PHONY: help demo test cellpose spatialdata lint format bench real test-clusters test-slurm \
+	test-rgw test-oidc test-kubernetes lock browser clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' $(MAKEFILE_LIST) | column -t -s ':'
@@ -64,15 +64,12 @@ real: $(READY)  ## run the workflow on real images (../shared/data)
 	@if [ -d ../shared/data ]; then $(BIN)/python -m benchmarks.real; \
 	else echo "make real: skipped, the real images (../shared/data) are not on this machine"; fi
 
-# Tests on a cluster mostly wait for it: those of two clusters run side by side. Kubernetes uses the
-# store that test-rgw uses too, and is left out where it is not built.
+# One after the other: they would take processors, ports and daemons from each other.
 test-clusters: $(READY)  ## run the tests that start real servers (SLURM, Ceph, OpenID, Kubernetes)
-	+$(MAKE) --no-print-directory --jobs 2 --output-sync=target --keep-going test-slurm test-stores
-
-test-stores:
-	+$(MAKE) --no-print-directory --jobs 1 --keep-going test-rgw test-oidc
-	+@if tests/clusters/kubernetes/build --check; then $(MAKE) --no-print-directory test-kubernetes; \
-	else echo "make test-clusters: no Kubernetes here; make test-kubernetes builds one (7 minutes)"; fi
+	+$(MAKE) --no-print-directory --jobs 1 --keep-going test-slurm test-rgw test-oidc \
+	$(shell tests/clusters/kubernetes/build --check && echo test-kubernetes)
+	@tests/clusters/kubernetes/build --check || \
+	echo "make test-clusters: no Kubernetes here; make test-kubernetes builds one (7 minutes)"
 
 test-slurm test-rgw test-oidc test-kubernetes: test-%: $(READY)
 	$(if $(filter kubernetes,$*),tests/clusters/kubernetes/build)

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from clusters import kubectl, kuberuns, logins, oidc, protected, rgw
+from clusters import kubectl, kuberuns, loginruns, logins, oidc, protected, rgw
 from clusters.slurmctl import until
 from clusters.test_rgw_run import stored
 from trees import digests
 from voxelmill.access.keychain import Keychain
 from voxelmill.access.keys import Wanted
 from voxelmill.access.session import Vault
-from voxelmill.steps.demo import write_demo_plate
 from voxelmill.steps.kubekeys import SECRET
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900, func_only=True)]
@@ -41,15 +40,8 @@ def plate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     oidc.tell()
     logins.log_in()
-    (tmp_path / "plate").mkdir()
-    write_demo_plate(tmp_path / "plate/plate.zarr", wells=2, fields=2, size=256, faults=False)
-    s3 = protected.client()
-    for bucket in ("alice-pods", "alice-results"):
-        s3.create_bucket(Bucket=bucket)
-    for path in sorted(p for p in (tmp_path / "plate").rglob("*") if p.is_file()):
-        s3.put_object(Bucket="alice-pods", Body=path.read_bytes(),
-                      Key=path.relative_to(tmp_path / "plate").as_posix())  # fmt: skip
-    return "s3://alice-pods/plate.zarr"
+    protected.client().create_bucket(Bucket="alice-results")
+    return loginruns.put_plate(tmp_path / "plate", "alice-pods", wells=2)
 
 
 def test_pods_get_keys_and_nobody_else_sees_them(plate: str, tmp_path: Path) -> None:
@@ -100,7 +92,7 @@ def test_a_login_that_is_revoked_ends_the_run_and_its_pods(plate: str, tmp_path:
     protected.revoke(vault)
     logins.expire(vault)
     protected.age(vault)
-    assert process.wait(300) == 2
+    assert process.wait(200) == 2
     assert "then the same command again" in run.said.splitlines()[-1]
     assert kuberuns.left() == []
     logins.log_in()

@@ -1,6 +1,5 @@
 """Runs on buckets behind a login: a real provider, a real RadosGW, and what goes wrong."""
 
-import json
 import os
 import re
 import ssl
@@ -18,7 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from clusters import logins, oidc, protected, rgw, scripted
+from clusters import loginruns, logins, oidc, protected, rgw
+from clusters.loginruns import prepare, run, said, start
 from clusters.protected import Witness, auth, role
 from clusters.slurmctl import until
 from clusters.test_rgw_run import stored
@@ -29,13 +29,6 @@ from voxelmill.steps.demo import write_demo_plate
 from webserver import serving
 
 pytestmark = [pytest.mark.oidc, pytest.mark.timeout(900)]
-CONFIG = """
-datasets: sheet.tsv
-objects:
-  nuclei: {channel: DNA, segmenter: {kind: KIND, diameter_um: 12}}
-  cells: {channel: AGP, segmenter: {kind: propagate, seeds: nuclei}}
-batches: {images: 4}
-"""
 KEYS = protected.KEYS
 TOLD = {"provenance/config.yaml", "records/provenance.json", "checksums.md5"}
 """Results that tell how stores were entered: by which role, never with what."""
@@ -57,45 +50,10 @@ def state(protected: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def plate(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A plate of two batches, here and in a bucket that only alice may enter."""
     folder = tmp_path_factory.mktemp("plate")
-    write_demo_plate(folder / "plate.zarr", wells=4, fields=2, size=256, faults=False)
-    s3 = protected.client()
-    for bucket in ("alice-in", "alice-out"):
-        s3.create_bucket(Bucket=bucket)
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        s3.put_object(Bucket="alice-in", Key=path.relative_to(folder).as_posix(),
-                      Body=path.read_bytes())  # fmt: skip
+    loginruns.put_plate(folder, "alice-in", wells=4)
+    protected.client().create_bucket(Bucket="alice-out")
     rgw.client().create_bucket(Bucket="bob-in")
     return folder
-
-
-def prepare(folder: Path, url: str, results: str, stores: object, kind: str = "slow",
-            **more: object) -> Path:  # fmt: skip
-    folder.mkdir()
-    text = CONFIG.replace("KIND", kind) + f"results: {results}\nstores: {json.dumps(stores)}\n"
-    text += "".join(f"{name}: {json.dumps(value)}\n" for name, value in more.items())
-    (folder / "config.yaml").write_text(text)
-    (folder / "sheet.tsv").write_text(f"dataset\turl\nplate\t{url}\n")
-    scripted.install(folder / "site")
-    return folder
-
-
-def start(folder: Path, *more: str, pause_s: float = 0, cores: int = 2) -> "subprocess.Popen[str]":
-    env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    env |= {"PYTHONPATH": os.pathsep.join([str(folder / "site"), *sys.path]),
-            "VOXELMILL_PAUSE_S": str(pause_s)}  # fmt: skip
-    command = [sys.executable, "-m", "voxelmill", "run", "config.yaml"]
-    command += ["--cores", str(cores), *more]
-    return subprocess.Popen(command, cwd=folder, env=env, text=True,
-                            stdout=(folder / "out.txt").open("a"),
-                            stderr=(folder / "err.txt").open("a"))  # fmt: skip
-
-
-def run(folder: Path, *more: str, pause_s: float = 0) -> int:
-    return start(folder, *more, pause_s=pause_s).wait(800)
-
-
-def said(folder: Path) -> str:
-    return (folder / "err.txt").read_text()
 
 
 @contextmanager

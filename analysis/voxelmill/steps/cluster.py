@@ -21,6 +21,8 @@ class Cluster(Protocol):
 
     hint: ClassVar[str]
     """Where to find what failed jobs have said; empty: where `voxelmill status` looks."""
+    stuck_s: ClassVar[float]
+    """How long Snakemake may take to see that its jobs were cancelled."""
 
     @property
     def snakefile(self) -> Path:

@@ -100,6 +100,8 @@ class Kubernetes:
     hint: ClassVar[str] = (
         "logs of failed jobs stand above, and in .snakemake/auxiliary/kubernetes-logs"
     )
+    stuck_s: ClassVar[float] = 30.0
+    """It asks every 5 s, and then waits for ever for a Job that was deleted."""
 
     @property
     def snakefile(self) -> Path:

@@ -19,8 +19,8 @@ from voxelmill.watchdog import ELSEWHERE, VARIABLE
 
 RESTARTS = 5
 """Times that Snakemake is started again after it waited for nothing."""
-STUCK_S, STUCK_ELSEWHERE_S = 60.0, 300.0
-"""How long one that is to end may do nothing; of a cluster's jobs it asks every 180 s only."""
+STUCK_S = 60.0
+"""How long one that is to end may do nothing, where its jobs run on this machine."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Snakemake:
         """Have no more jobs started; those of this machine may end, others are cancelled."""
         if self.cluster:
             self.cluster.cancel()
-        wind_down(ended, STUCK_S if self.cluster is None else STUCK_ELSEWHERE_S)
+        wind_down(ended, self.cluster.stuck_s if self.cluster else STUCK_S)
 
     def _end(self, code: int) -> None:
         if self.login.over(code):

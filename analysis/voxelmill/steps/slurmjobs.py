@@ -39,6 +39,8 @@ class Slurm:
         return cls(f"voxelmill-{name}", site, account)
 
     hint: ClassVar[str] = ""
+    stuck_s: ClassVar[float] = 300.0
+    """It asks every 180 s when little happens."""
 
     @property
     def snakefile(self) -> Path:
