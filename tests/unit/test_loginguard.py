@@ -182,15 +182,20 @@ def test_a_snakemake_that_does_not_end_is_killed(
     assert time.monotonic() - before < 60
 
 
-def test_a_snakemake_that_is_killed_leaves_no_lock(
-    service: Sts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("locked", [False, True])
+def test_a_snakemake_that_is_killed_leaves_no_lock_or_says_so(
+    service: Sts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: bool
 ) -> None:
-    """It takes the signal as an order to die as long as it reads its workflow."""
+    """It takes the signal as an order to die as long as it reads its workflow.
+
+    Without a login it cannot be unlocked where it reads the results with that, here what began.
+    """
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Snakefile").write_text(
         "rule all:\n    output: 'a'\n    shell: 'touch began; sleep 30; touch a'\n"
+        + ("if os.path.exists('began'):\n    raise OSError('no login')\n" if locked else "")
     )
-    one = guard(service)
+    one = Snakemake(("--cores", "1"), None, guard(service))
 
     def kill() -> None:
         while not (tmp_path / "began").exists():
@@ -201,7 +206,17 @@ def test_a_snakemake_that_is_killed_leaves_no_lock(
 
     threading.Thread(target=kill, daemon=True).start()
     with pytest.raises(SessionEnded):
-        Snakemake(("--cores", "1"), None, one).run()
-    done = subprocess.run([sys.executable, "-m", "snakemake", "-n"], capture_output=True, text=True,
-                          check=False)  # fmt: skip
-    assert "LockException" not in done.stderr + done.stdout
+        one.run()
+    assert one.locked == locked
+    (tmp_path / "began").unlink()
+    assert left_locked() == locked
+    one.unlock()
+    assert not one.locked
+    assert not left_locked()
+
+
+def left_locked() -> bool:
+    """Whether Snakemake refuses the working directory."""
+    words = ["-m", "snakemake", "--cores", "1", "--touch"]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    return "LockException" in done.stderr + done.stdout

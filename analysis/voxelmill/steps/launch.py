@@ -23,13 +23,15 @@ STUCK_S = 60.0
 """How long one that is to end may do nothing, where its jobs run on this machine."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Snakemake:
     """Snakemake with the options of one run."""
 
     options: tuple[str, ...]
     cluster: Cluster | None
     login: LoginGuard
+    locked: bool = False
+    """Whether one was killed, and its lock is still there: the next run has to take it away."""
 
     def run(self, more: Sequence[str] = ()) -> int:
         """Run it without showing progress; return its exit code.
@@ -75,8 +77,9 @@ class Snakemake:
         wind_down(ended, self.cluster.stuck_s if self.cluster else STUCK_S)
 
     def _end(self, code: int) -> None:
+        self.locked = code > KILLED
         if self.login.over(code):
-            if code > KILLED:
+            if self.locked:
                 self.unlock()
             self.login.refuse()
 
@@ -94,9 +97,12 @@ class Snakemake:
         return "waits for nothing" if guard.fired else f"has left {len(left)} jobs"
 
     def unlock(self) -> None:
-        """Take away the lock that a killed one has left."""
+        """Take away the lock that a killed one has left.
+
+        Snakemake looks at the results first: where these are entered with a login, not without it.
+        """
         with Path(os.devnull).open("w") as nowhere:
-            call([*self._command, "--unlock"], self.environment(), nowhere)
+            self.locked = call([*self._command, "--unlock"], self.environment(), nowhere) != 0
 
     def environment(self) -> dict[str, str]:
         """Environment variables of Snakemake and all it starts."""

@@ -97,9 +97,11 @@ def run(
             cluster.check()
         clear = cluster.cancel_leftovers if cluster else None
         with hold(results, lambda: _go_on(snakemake), clear) as lock, login.shared():
-            code = _run(config, config_path, snakemake, extra, check, again)
-            _index(config, failed=code != 0)
-            lock.keep = code > KILLED
+            try:
+                code = _run(config, config_path, snakemake, extra, check, again)
+                _index(config, failed=code != 0)
+            finally:
+                lock.keep = snakemake.locked
             return code
 
 
