@@ -55,7 +55,7 @@ def test_jobs_enter_buckets_with_a_login_and_nothing_leaks(plate: str, tmp_path:
     shown.append(slurmctl.ask("sacct", "--parsable2", "--duplicates", "--format", "ALL"))
     assert any("voxelmill-" in text for text in shown), "jobs were looked at"
     assert not any(witness.found_in(text.encode()) for text in shown)
-    assert len([*there.rglob("*.log")]) > len(ran)
+    assert len([*there.rglob("*.log")]) >= 5
     assert witness.leaks(there) == []
 
     here = prepare(tmp_path / "here", plate, "results", STORES)
@@ -72,9 +72,8 @@ def test_jobs_enter_buckets_with_a_login_and_nothing_leaks(plate: str, tmp_path:
 def test_a_login_that_is_revoked_cancels_the_jobs(plate: str, tmp_path: Path) -> None:
     folder = prepare(tmp_path / "run", plate, plate.replace("plate.zarr", "y"), STORES)
     vault = Vault()
-    begun = time.time() - 1
     process = loginruns.start(folder, *SLURM, pause_s=30)
-    slurmctl.until(lambda: running("segment", begun), 200)
+    slurmctl.until(lambda: running("segment"), 200)
     protected.revoke(vault)
     logins.expire(vault)
     protected.age(vault)
@@ -86,9 +85,7 @@ def test_a_login_that_is_revoked_cancels_the_jobs(plate: str, tmp_path: Path) ->
     assert loginruns.run(folder, *SLURM) == 0, said(folder)[-4000:]
 
 
-def running(rule: str, begun: float) -> bool:
+def running(rule: str) -> bool:
     """Whether a job of a rule runs."""
-    return any(
-        r.state == "RUNNING" and f"rule_{rule}_" in r.comment
-        for r in slurmctl.executions(begun, "rule_")
-    )
+    jobs = slurmctl.ask("squeue", "--noheader", "--format", "%T %k").splitlines()
+    return any(job.startswith("RUNNING") and f"rule_{rule}_" in job for job in jobs)
