@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from clusters import protected, scripted
 from voxelmill.steps.demo import write_demo_plate
@@ -16,12 +17,14 @@ objects:
   cells: {channel: AGP, segmenter: {kind: propagate, seeds: nuclei}}
 batches: {images: 4}
 """
+SMALL = {"wells": 4, "fields": 2, "size": 256, "faults": False}
+"""A plate of two batches."""
 
 
-def put_plate(folder: Path, bucket: str, wells: int) -> str:
-    """Write a plate into a folder, and into a new bucket of alice's; its address there."""
+def put_plate(folder: Path, bucket: str, **options: Any) -> str:  # noqa: ANN401 - a plate's
+    """Write a demo plate into a folder, and into a new bucket of alice's; its address there."""
     folder.mkdir(exist_ok=True)
-    write_demo_plate(folder / "plate.zarr", wells=wells, fields=2, size=256, faults=False)
+    write_demo_plate(folder / "plate.zarr", **options)
     s3 = protected.client()
     s3.create_bucket(Bucket=bucket)
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):

@@ -41,7 +41,7 @@ def plate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     oidc.tell()
     logins.log_in()
     protected.client().create_bucket(Bucket="alice-results")
-    return loginruns.put_plate(tmp_path / "plate", "alice-pods", wells=2)
+    return loginruns.put_plate(tmp_path / "plate", "alice-pods", **loginruns.SMALL | {"wells": 2})
 
 
 def test_pods_get_keys_and_nobody_else_sees_them(plate: str, tmp_path: Path) -> None:

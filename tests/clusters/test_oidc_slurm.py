@@ -31,7 +31,7 @@ def plate(
     oidc.tell(access_s=60, id_s=60)
     logins.log_in()
     bucket = f"alice-{request.node.name.split('_')[-1]}"
-    yield loginruns.put_plate(tmp_path / "plate", bucket, wells=4)
+    yield loginruns.put_plate(tmp_path / "plate", bucket, **loginruns.SMALL)
     oidc.tell()
 
 

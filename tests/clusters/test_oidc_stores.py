@@ -1,5 +1,6 @@
 """Runs on buckets behind a login: a real provider, a real RadosGW, and what goes wrong."""
 
+import json
 import os
 import re
 import ssl
@@ -25,6 +26,7 @@ from clusters.test_rgw_run import stored
 from trees import digests
 from voxelmill.access.keychain import Keychain
 from voxelmill.access.session import Vault
+from voxelmill.home import home
 from voxelmill.steps.demo import write_demo_plate
 from webserver import serving
 
@@ -50,7 +52,7 @@ def state(protected: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def plate(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A plate of two batches, here and in a bucket that only alice may enter."""
     folder = tmp_path_factory.mktemp("plate")
-    loginruns.put_plate(folder, "alice-in", wells=4)
+    loginruns.put_plate(folder, "alice-in", **loginruns.SMALL)
     protected.client().create_bucket(Bucket="alice-out")
     rgw.client().create_bucket(Bucket="bob-in")
     return folder
@@ -130,6 +132,23 @@ def test_the_same_bytes_from_bucket_to_bucket_as_in_a_folder(
     assert {n: d for n, d in found.items() if n not in timed} == {
         n: d for n, d in here.items() if n not in timed
     }
+
+
+def test_the_demo_plate_with_its_faults_from_bucket_to_bucket(state: Path, tmp_path: Path) -> None:
+    """The plate and the configuration of `voxelmill demo`: all wells, and all that is amiss."""
+    url = loginruns.put_plate(tmp_path / "plate", "alice-demo")
+    text = (home("configs") / "demo.yaml").read_text().replace("demo.tsv", "sheet.tsv")
+    text += f"stores: {json.dumps({'s3://': auth()})}\n"
+    for name, results in (("here", "results"), ("there", "s3://alice-demo/x")):
+        folder = prepare(tmp_path / name, url, results, {})
+        (folder / "config.yaml").write_text(text.replace("demo/results", results))
+        assert run(folder) == 0, said(folder)[-4000:]
+    found = stored("alice-demo", "x/plate/", protected.client())
+    found.pop("report.html")
+    near = digests(tmp_path / "here/results/plate")
+    assert near.pop("report.html")
+    assert found == near
+    assert len(found) > 300
 
 
 def test_nothing_leaks(long: Long) -> None:
