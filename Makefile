@@ -16,7 +16,7 @@ CLUSTERS := slurm or rgw or oidc or kubernetes
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test cellpose spatialdata lint format bench real test-clusters test-slurm \
-	test-rgw test-oidc test-kubernetes lock browser clean
+	test-rgw test-oidc test-kubernetes smoke lock browser clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' $(MAKEFILE_LIST) | column -t -s ':'
@@ -70,6 +70,10 @@ test-clusters: $(READY)  ## run the tests that start real servers (SLURM, Ceph, 
 	$(shell tests/clusters/kubernetes/build --check && echo test-kubernetes)
 	@tests/clusters/kubernetes/build --check || \
 	echo "make test-clusters: no Kubernetes here; make test-kubernetes builds one (7 minutes)"
+
+smoke: $(READY)  ## run a few of them on each server; those of Kubernetes where it is built
+	for server in slurm rgw oidc kubernetes; do $(BIN)/python -m pytest tests/clusters \
+	--timeout 900 -m "$$server and smoke" --durations 5 || failed=1; done; exit $${failed:-0}
 
 test-slurm test-rgw test-oidc test-kubernetes: test-%: $(READY)
 	$(if $(filter kubernetes,$*),tests/clusters/kubernetes/build)

@@ -8,9 +8,10 @@ import typer
 
 from voxelmill.plugin import VoxelmillError
 from voxelmill.steps import commands, groups
-from voxelmill.steps.options import Account, Cores, Profile, Site
+from voxelmill.steps.options import Account, Cores, Profile, Site, root
 
 app = typer.Typer(
+    callback=root,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

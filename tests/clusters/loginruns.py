@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,13 @@ def put_plate(folder: Path, bucket: str, **options: Any) -> str:  # noqa: ANN401
     write_demo_plate(folder / "plate.zarr", **options)
     s3 = protected.client()
     s3.create_bucket(Bucket=bucket)
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        s3.put_object(Bucket=bucket, Key=path.relative_to(folder).as_posix(),
-                      Body=path.read_bytes())  # fmt: skip
+
+    def put(path: Path) -> None:
+        key = path.relative_to(folder).as_posix()
+        s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put, (p for p in folder.rglob("*") if p.is_file())))
     return f"s3://{bucket}/plate.zarr"
 
 

@@ -44,6 +44,7 @@ def plate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return loginruns.put_plate(tmp_path / "plate", "alice-pods", **loginruns.SMALL | {"wells": 2})
 
 
+@pytest.mark.smoke
 def test_pods_get_keys_and_nobody_else_sees_them(plate: str, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()

@@ -21,7 +21,7 @@ from voxelmill.access.tokens import Expected
 from voxelmill.access.web import Web
 from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable, VoxelmillError
 
-pytestmark = [pytest.mark.oidc, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.oidc, pytest.mark.smoke, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from voxelmill.access.session import Vault
 from voxelmill.access.web import Web
 from voxelmill.plugin import AccessDenied, StoreUnavailable
 
-pytestmark = [pytest.mark.oidc, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.oidc, pytest.mark.smoke, pytest.mark.timeout(120)]
 FRESH = """
 import sys, time, pathlib, hashlib
 from voxelmill.access.refresh import fresh

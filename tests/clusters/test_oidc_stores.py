@@ -116,6 +116,7 @@ def long(plate: Path, tmp_path_factory: pytest.TempPathFactory) -> Long:
     return Long(folder, code, seconds, witness, refreshes)
 
 
+@pytest.mark.smoke
 def test_a_run_outlasts_its_tokens_and_its_keys(long: Long) -> None:
     assert long.code == 0, said(long.folder)[-4000:]
     assert long.seconds > 180
@@ -124,6 +125,7 @@ def test_a_run_outlasts_its_tokens_and_its_keys(long: Long) -> None:
     assert len(ids) >= 3, "keys were renewed"
 
 
+@pytest.mark.smoke
 def test_the_same_bytes_from_bucket_to_bucket_as_in_a_folder(
     long: Long, here: dict[str, str]
 ) -> None:
@@ -151,6 +153,7 @@ def test_the_demo_plate_with_its_faults_from_bucket_to_bucket(state: Path, tmp_p
     assert len(found) > 300
 
 
+@pytest.mark.smoke
 def test_nothing_leaks(long: Long) -> None:
     """Not into logs, records, Snakemake's metadata, reports, command lines, dashboards."""
     witness = long.witness
@@ -169,6 +172,7 @@ def test_nothing_leaks(long: Long) -> None:
     assert len(list(long.folder.rglob("*"))) > 50
 
 
+@pytest.mark.smoke
 def test_a_leak_would_be_seen(long: Long, tmp_path: Path) -> None:
     secret = max(long.witness.secrets, key=len)
     (tmp_path / "a.log").write_text(f"Authorization: Bearer {secret}\n")
@@ -190,6 +194,7 @@ def test_nothing_leaks_where_a_job_dies_with_a_traceback(plate: Path, tmp_path: 
     assert witness.shown == []
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("options", "results", "words"),
     [
@@ -211,6 +216,7 @@ def test_a_refusal_is_one_line_before_any_job(
     assert not (folder / ".snakemake/log").exists()
 
 
+@pytest.mark.smoke
 def test_without_a_login_it_is_one_line(
     plate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

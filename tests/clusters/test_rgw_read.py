@@ -69,6 +69,7 @@ def whole(image: Image) -> Pixels:
     return read_box(image, 0, range(image.shape[1]), Box((0, 0, 0), (z, y, x)))
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("tls", [False, True])
 def test_the_same_pixels_as_from_a_folder(bucket: str, plate: Path, tls: bool) -> None:
     if tls:
@@ -88,6 +89,7 @@ def test_a_certificate_of_nobody_known_is_refused(bucket: str, proxy: Proxy) -> 
         open_dataset(bucket)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("kind", ["503", "500", "429", "reset", "cut", "stall"])
 def test_a_passing_fault_is_passed(bucket: str, plate: Path, proxy: Proxy, kind: str) -> None:
     image = open_image(bucket, FIELD)
@@ -96,6 +98,7 @@ def test_a_passing_fault_is_passed(bucket: str, plate: Path, proxy: Proxy, kind:
     assert proxy.hit
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     "kind",
     ["503", "500", "429", "403", "403-signature", "404-key", "404-bucket", "404-page", "cut",
@@ -171,6 +174,7 @@ def test_who_may_only_get_objects_reads_but_cannot_be_told_what_is_missing(
         inventory(image)
 
 
+@pytest.mark.smoke
 def test_a_gateway_that_is_away_for_half_a_minute_is_waited_for(bucket: str, plate: Path) -> None:
     image = open_image(bucket, FIELD)
     gone = threading.Event()

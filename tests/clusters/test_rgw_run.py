@@ -97,6 +97,7 @@ def there(images: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     return folder
 
 
+@pytest.mark.smoke
 def test_the_same_bytes_on_a_store_as_in_a_folder(here: dict[str, str], there: Path) -> None:
     assert stored("results", "week/47/plate/") == here
     assert any(name.startswith(LABELS) for name in here)
@@ -214,6 +215,7 @@ def test_images_and_labels_on_a_store_are_shown(there: Path) -> None:
     assert pixels == s3.get_object(Bucket="plates", Key=chunk)["Body"].read()
 
 
+@pytest.mark.smoke
 def test_what_lies_there_is_verified(there: Path) -> None:
     """The store's own sums are no proof: an object is put anew as long as it was, and named."""
     command = [sys.executable, "-m", "voxelmill", "verify", "s3://results/week/47", "--json",

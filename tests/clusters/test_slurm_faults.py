@@ -127,6 +127,7 @@ def finish(process: "subprocess.Popen[str]", run: Run, seconds: float = 480) -> 
         pytest.fail(f"the run hangs:\n{run.said[-3000:]}\n{ask('squeue')}")
 
 
+@pytest.mark.smoke
 def test_four_faults_at_once_and_the_same_bytes(run: Run, local: dict[str, str]) -> None:
     """A job fails, one runs out of time, one is cancelled, one loses its node."""
     for batch, what in zip(("0000", "0001", "0002", "0003"), ("exit", *["sleep"] * 3), strict=True):

@@ -39,6 +39,7 @@ def plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.smoke
 def test_the_demo_plate_gives_the_same_bytes_as_on_one_machine(
     idle: None, plate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,7 @@ def megabytes(text: str) -> float:
     return float(text[:-1]) * {"M": 1, "G": 1024}[text[-1]]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("options", "word"),
     [

@@ -176,18 +176,18 @@ def test_blocks_batches_and_workers_do_not_change_a_byte(stand_in: None, tmp_pat
 
 
 @needs_shared
-def test_real_nuclei_are_found_in_ten_fields(torch: Any) -> None:  # noqa: ANN401
+def test_real_nuclei_are_found_in_four_fields(torch: Any) -> None:  # noqa: ANN401
     assert torch
     cv2 = pytest.importorskip("cv2")
     from benchmarks.matching import compare, pool
 
     segmenter = Cellpose(model=str(WEIGHTS)).prepared()
     counts = []
-    for file in sorted((FIELDS / "images").glob("*.tif"))[:10]:
+    for file in sorted((FIELDS / "images").glob("*.tif"))[:4]:
         image = cv2.imread(str(file), -1)[None, None]
         labels = segmenter.fit(image, UNIT)(image, UNIT)[0]
         counts.append(compare(cv2.imread(str(FIELDS / "labels" / file.name), -1), labels))
-    assert len(counts) == 10
+    assert len(counts) == 4
     assert pool(counts).f1() >= 0.80
 
 
