@@ -24,6 +24,7 @@ from voxelmill.ledger import digest, write_json
 from voxelmill.ngff import place_of
 from voxelmill.plugin import BadConfig, BadInput, OutputExists
 from voxelmill.reproduction import DIFFERENT, IDENTICAL, NOT_COMPARED, Finding, Verdict, worst
+from voxelmill.steps.crateresults import CrateResults
 from voxelmill.steps.existing import Chose, existing, settings_of
 from voxelmill.steps.gather import Gathered, gather, read_record
 from voxelmill.steps.jobfacts import reason_told
@@ -34,7 +35,6 @@ from voxelmill.steps.originals import (
     items_of,
     open_originals,
 )
-from voxelmill.steps.published import Published
 from voxelmill.steps.rerun import Rerun, cut, lit_by, rerun
 from voxelmill.steps.samelabels import Remade, compare_labels
 from voxelmill.steps.sametables import Chosen, compare_tables
@@ -100,7 +100,7 @@ def reproduce(recorded: Recorded, asked: Asked, say: Callable[[str], None]) -> R
     for line in differences(recorded):
         say(f"warning: {line}")
     with TemporaryDirectory(prefix="voxelmill-reproduce-") as temporary:
-        published = Published(recorded, Path(temporary, "crate"))
+        published = CrateResults(recorded, Path(temporary, "crate"))
         folder = asked.out or Path(temporary, "rerun")
         if asked.against is not None:
             chose, layout = existing(recorded, asked.against, config)
@@ -131,7 +131,7 @@ def _check(recorded: Recorded, asked: Asked) -> None:
 
 
 def _made(
-    published: Published, asked: Asked, config: Config, folder: Path, say: Callable[[str], None]
+    published: CrateResults, asked: Asked, config: Config, folder: Path, say: Callable[[str], None]
 ) -> tuple[Chose, Layout]:
     """Rerun the chosen images; their results are in the layout."""
     recorded = published.recorded
@@ -199,7 +199,7 @@ def _as_named(url: str, name: str, folder: Path) -> str:
 
 
 def _findings(
-    published: Published, found: Gathered, chose: Chose, config: Config, cores: int
+    published: CrateResults, found: Gathered, chose: Chose, config: Config, cores: int
 ) -> Iterator[Finding]:
     recorded, layout = published.recorded, found.layout
     alias = place_of(chose.url) != recorded.name and is_url(chose.url)

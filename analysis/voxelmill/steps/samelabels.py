@@ -21,7 +21,7 @@ from voxelmill.layout import Layout
 from voxelmill.plugin import BadInput, Index, StoreUnavailable
 from voxelmill.progress import Progress
 from voxelmill.reproduction import DIFFERENT, IDENTICAL, LEAST_IOU, WITHIN, Finding
-from voxelmill.steps.published import Published
+from voxelmill.steps.crateresults import CrateResults
 from voxelmill.store.objects import join
 
 PLANE: Index = (1, 2048, 2048)
@@ -52,7 +52,7 @@ class Remade:
 
 
 def compare_labels(
-    published: Published, remade: Remade, sets: Sequence[str], images: Sequence[str], cores: int
+    published: CrateResults, remade: Remade, sets: Sequence[str], images: Sequence[str], cores: int
 ) -> Iterator[Finding]:
     """Compare all labels; those of images that were left out on both sides are none."""
     said = published.recorded.labels
@@ -74,7 +74,7 @@ def compare_labels(
             yield found
 
 
-def _compare(published: Published, remade: Remade, image: str, name: str) -> Finding:
+def _compare(published: CrateResults, remade: Remade, image: str, name: str) -> Finding:
     said, made = published.recorded.labels.get((image, name), ""), remade.digest(image, name)
     thing = f"labels {name}"
     if not (said and made):

@@ -25,8 +25,8 @@ from voxelmill.reproduction import (
     absent,
     join,
 )
+from voxelmill.steps.crateresults import CrateResults
 from voxelmill.steps.gather import Gathered
-from voxelmill.steps.published import Published
 from voxelmill.tables import read_table
 from voxelmill.tables.counts import column_names
 
@@ -159,7 +159,7 @@ class Compared:
 
 
 def compare_tables(
-    published: Published, layout: Layout, found: Gathered, sets: Iterable[str], chosen: Chosen
+    published: CrateResults, layout: Layout, found: Gathered, sets: Iterable[str], chosen: Chosen
 ) -> Iterator[Finding]:
     """Compare all tables: of objects, of QC, of images and of wells."""
     batch_of = {item.path: batch.name for batch in found.batches for item in batch.items}
@@ -178,7 +178,7 @@ def compare_tables(
 
 
 def _by_batch(
-    published: Published,
+    published: CrateResults,
     folder: str,
     table: Compared,
     here: Mapping[str, Path],
@@ -222,7 +222,7 @@ def _beyond(table: Compared, files: Iterable[Path], seen: set[str]) -> None:
             table.lacking.append(f"{len(more)} rows only made again, the first {more[0]}")
 
 
-def _whole(published: Published, here: Path, table: Compared) -> Iterator[Finding]:
+def _whole(published: CrateResults, here: Path, table: Compared) -> Iterator[Finding]:
     """Compare a table of the whole dataset."""
     file, chosen = published.file(here.name), table.chosen
     wells = WELL[1] in table.keys
@@ -239,7 +239,7 @@ def _whole(published: Published, here: Path, table: Compared) -> Iterator[Findin
         yield Finding(table.thing, "", DIFFERENT, note)
 
 
-def _same_bytes(published: Published, path: str, here: Path | None, table: Compared) -> bool:
+def _same_bytes(published: CrateResults, path: str, here: Path | None, table: Compared) -> bool:
     """Whether a file that is not there has the digest of the one that was made again."""
     said = published.recorded.files.get(path)
     if said is None or here is None or not here.exists() or sha256_of(here) != said.sha256:

@@ -18,7 +18,7 @@ from voxelmill.storeoptions import is_url
 
 
 @dataclass(frozen=True)
-class Published:
+class CrateResults:
     """The results that a crate is about.
 
     `cache` takes what is fetched; `changed` collects files that are not what the crate records.
