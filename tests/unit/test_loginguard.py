@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -157,8 +158,24 @@ def test_snakemake_is_told_to_start_no_more_jobs(
     assert (tmp_path / "b").exists()
 
 
+class Away:
+    """A cluster that does not answer."""
+
+    flags: ClassVar[list[str]] = []
+    stuck_s = 3.0
+
+    def environment(self, before: dict[str, str]) -> dict[str, str]:
+        """As it is."""
+        return before
+
+    def cancel(self) -> None:
+        """Cancel nothing."""
+        raise StoreUnavailable("kubernetes: no answer. Try later")
+
+
+@pytest.mark.parametrize("cluster", [None, Away()], ids=["here", "on a cluster that is away"])
 def test_a_snakemake_that_does_not_end_is_killed(
-    service: Sts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: Sts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Any
 ) -> None:
     """One that has got the signal while it held a lock: here it takes none, and does nothing."""
     monkeypatch.chdir(tmp_path)
@@ -178,7 +195,7 @@ def test_a_snakemake_that_does_not_end_is_killed(
     threading.Thread(target=lose, daemon=True).start()
     before = time.monotonic()
     with pytest.raises(SessionEnded):
-        Snakemake(("--cores", "1"), None, guard(service)).run()
+        Snakemake(("--cores", "1"), cluster, guard(service)).run()
     assert time.monotonic() - before < 60
 
 

@@ -106,14 +106,18 @@ def guarded(guard: Guard | None) -> Iterator[None]:
         thread.join()
 
 
+def tell_to_end() -> None:
+    """Have Snakemake start no more jobs."""
+    for process in snakemakes():
+        os.kill(process, signal.SIGTERM)
+
+
 def wind_down(ended: threading.Event, idle_s: float) -> None:
-    """Have Snakemake start no more jobs, and wait for its end; kill one that does nothing for long.
+    """Wait for the end of a Snakemake that was told to; kill one that does nothing for long.
 
     It does not survive a signal that comes while it notes the end of a job: its handler waits for
     a lock that it holds itself.
     """
-    for process in snakemakes():
-        os.kill(process, signal.SIGTERM)
     since, seen = time.monotonic(), ""
     while not ended.wait(min(1.0, idle_s / LOOKS)):
         state = _state()

@@ -3,15 +3,16 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
 from voxelmill.home import home
-from voxelmill.plugin import BadConfig
+from voxelmill.plugin import BadConfig, VoxelmillError
 from voxelmill.steps.child import KILLED, call
 from voxelmill.steps.cluster import Cluster
-from voxelmill.steps.guard import Guard, guarded, patience, wind_down
+from voxelmill.steps.guard import Guard, guarded, patience, tell_to_end, wind_down
 from voxelmill.steps.loginguard import LoginGuard
 from voxelmill.steps.prepare import Prepared
 from voxelmill.steps.watch import watch
@@ -72,8 +73,11 @@ class Snakemake:
 
     def _stop(self, ended: Event) -> None:
         """Have no more jobs started; those of this machine may end, others are cancelled."""
+        tell_to_end()
         if self.cluster:
-            self.cluster.cancel()
+            # Those that nobody can cancel now fail for want of a login; the next run clears up.
+            with suppress(VoxelmillError):
+                self.cluster.cancel()
         wind_down(ended, self.cluster.stuck_s if self.cluster else STUCK_S)
 
     def _end(self, code: int) -> None:
