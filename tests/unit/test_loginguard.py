@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
@@ -175,7 +175,7 @@ class Away:
 
 @pytest.mark.parametrize("cluster", [None, Away()], ids=["here", "on a cluster that is away"])
 def test_a_snakemake_that_does_not_end_is_killed(
-    service: Sts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Any
+    service: Sts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Away | None
 ) -> None:
     """One that has got the signal while it held a lock: here it takes none, and does nothing."""
     monkeypatch.chdir(tmp_path)
