@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from access_tokens import KEY, OTHER, claims, publish, signed
 from voxelmill.access.provider import Keys, discover, endpoint
 from voxelmill.access.tokens import decode
-from voxelmill.access.web import Web, printable, secure
+from voxelmill.access.web import Web, brief, printable, secure
 from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable
 from webserver import Server, serve
 
@@ -42,7 +43,9 @@ def test_addresses_that_nobody_can_listen_to(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     ["http://a.org", "http://localhost.a.org", "http://10.0.0.1", "ftp://localhost", "a.org", "",
-     "https://", "https://me:secret@a.org", "https:/a.org", "http://127.0.0.1.nip.io"],
+     "https://", "https://me:secret@a.org", "https:/a.org", "http://127.0.0.1.nip.io",
+     "https://[bad", "https://127.0.0.1:abc", "https://a.org:99999", "https://a..b.org",
+     f"https://{'a' * 64}.org", "https://a.org/\n"],
 )  # fmt: skip
 def test_addresses_that_are_refused(url: str) -> None:
     with pytest.raises(BadConfig, match="allowed: https"):
@@ -73,6 +76,8 @@ def test_a_provider_is_discovered_and_its_keys_are_fetched_once(server: Server, 
         ({"jwks_uri": "http://a.org/jwks"}, "jwks_uri"),
         ({"device_authorization_endpoint": "//a.org"}, "device_authorization_endpoint"),
         ({"revocation_endpoint": "http://a.org"}, "revocation_endpoint"),
+        ({"userinfo_endpoint": "https://[bad"}, "userinfo_endpoint"),
+        ({"token_endpoint": "https://a..b.org/token"}, "token_endpoint"),
     ],
 )
 def test_a_document_that_cannot_be_trusted(
@@ -81,6 +86,42 @@ def test_a_document_that_cannot_be_trusted(
     publish(server.folder, server.url, **changes)
     with pytest.raises(BadConfig, match=word):
         discover(web, server.url)
+
+
+def test_a_null_says_nothing(server: Server, web: Web) -> None:
+    publish(server.folder, server.url, userinfo_endpoint=None, scopes_supported=None)
+    assert discover(web, server.url).userinfo_endpoint == ""
+
+
+def test_a_document_that_is_too_deep_is_none(server: Server, web: Web) -> None:
+    file = server.folder / ".well-known/openid-configuration"
+    file.write_text('{"issuer": ' + "[" * 100_000 + "]" * 100_000 + "}")
+    with pytest.raises(BadConfig, match="bad or missing issuer"):
+        discover(web, server.url)
+
+
+@pytest.mark.parametrize("url", ["https://127.0.0.1:abc", "https://a.org/\x01", "http://a..b.org"])
+def test_an_address_that_cannot_be_asked_is_one_line(web: Web, url: str) -> None:
+    with pytest.raises(BadConfig, match="no request can be sent there"):
+        web.get(url)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["socks5://127.0.0.1:1", "foo://me:hush@proxy", "http://me:hush/word@proxy"],
+)
+@pytest.mark.parametrize("name", ["ALL_PROXY", "https_proxy"])
+def test_a_proxy_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, proxy: str
+) -> None:
+    if find_spec("socksio") and proxy.startswith("socks5"):
+        pytest.skip("socksio is installed")
+    for other in [one for one in os.environ if one.lower().endswith("_proxy")]:
+        monkeypatch.delenv(other)
+    monkeypatch.setenv(name, proxy)
+    with pytest.raises(BadConfig, match=rf"^{name}: no proxy that can be used") as caught:
+        Web()
+    assert "hush" not in str(caught.value)
 
 
 def test_the_issuer_has_to_be_the_very_same(server: Server, web: Web) -> None:
@@ -126,7 +167,8 @@ def test_a_ca_that_is_none_is_named(tmp_path: Path) -> None:
 
 def test_control_characters_of_others_reach_no_terminal() -> None:
     assert printable("a\x1b[31mb\nc\u202ed") == "a [31mb c d"
-    assert len(printable("x" * 9999)) == 200
+    assert len(printable("x" * 9999)) == 9999
+    assert brief("a\n" + "x" * 9999) == "a " + "x" * 198
 
 
 @pytest.mark.parametrize("absent", ["httpx", "joserfc", "qrcode"])

@@ -151,6 +151,13 @@ def test_no_changed_character_goes_unnoticed(number: int, data: st.DataObject) -
         check(".".join(parts))
 
 
+def test_a_header_that_is_too_deep_is_refused() -> None:
+    deep = urlsafe_b64encode(b'{"alg": ' + b"[" * 1500 + b"]" * 1500 + b"}").decode()
+    body, signature = SOUND.split(".")[1:]
+    with pytest.raises(Refused):
+        check(f"{deep}.{body}.{signature}")
+
+
 def test_keys_are_fetched_anew_for_an_unknown_id_and_only_then() -> None:
     keys = Known(KEY, later=OTHER)
     check(signed(claims()), keys)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from voxelmill.access.web import Web, printable, secure
+from voxelmill.access.web import Web, brief, secure
 from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def discover(web: Web, issuer: str) -> Provider:
         fields = ", ".join(str(one["loc"][0]) for one in error.errors(include_input=False))
         raise BadConfig(f"{url}: bad or missing {fields}. Give another --issuer") from None
     if found.issuer != issuer:
-        named = printable(found.issuer)
+        named = brief(found.issuer)
         raise BadConfig(f"{url}: it is of {named!r}, not {issuer!r}. Give that: --issuer {named}")
     for name, value in found.model_dump(exclude={"issuer", "scopes_supported"}).items():
         if value:

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 from pydantic import SecretStr
 
 from voxelmill.access.keys import Keys, Wanted
-from voxelmill.access.web import Form, Web, printable, secure
+from voxelmill.access.web import Form, Web, brief, secure
 from voxelmill.plugin import NoCredentials
 
 VERSION = "2011-06-15"
@@ -47,7 +47,7 @@ def assume(wanted: Wanted, id_token: SecretStr) -> Keys:
     except (ParseError, ValueError):
         said = "no answer of an STS"
     raise NoCredentials(
-        f"{wanted.sts}: no keys for role {wanted.role_arn} ({printable(said) or answer.error}). "
+        f"{wanted.sts}: no keys for role {wanted.role_arn} ({brief(said) or answer.error}). "
         f"{_advice(answer.status)}"
     )
 

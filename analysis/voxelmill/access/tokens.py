@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from voxelmill.access.settings import LEEWAY_S
-from voxelmill.access.web import printable
+from voxelmill.access.web import brief
 from voxelmill.plugin import AccessDenied
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def decode(token: str, keys: KeySource, now: Callable[[], float] = time.time) ->
                                   iat={"essential": True})  # fmt: skip
         times.validate(found.claims)
     except JoseError as error:
-        raise Refused(printable(error).rstrip(": ")) from None
-    except (ValueError, TypeError):
+        raise Refused(brief(error).rstrip(": ")) from None
+    except (ValueError, TypeError, RecursionError):
         raise Refused("it is no signed token") from None
     return found
 
