@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from voxelmill.access.web import secure
+from voxelmill.access.web import is_secure, secure
 
 VARIABLE = "VOXELMILL_STORES"
 OPEN = ("AWS_ENDPOINT_URL", "AWS_REGION")
@@ -112,14 +112,21 @@ def _fitting(stores: dict[str, StoreOptions]) -> dict[str, StoreOptions]:
             where = "s3://…" if wanted == "s3" else "http(s)://…"
             raise ValueError(f"{prefix}.auth: {kind}; allowed for addresses {where}")
         if isinstance(options.auth, Bearer):
-            own = origin(prefix)
-            if own:
-                secure(prefix, "auth")
-            elif not options.auth.hosts:
-                raise ValueError(f"{prefix}.auth: names no host; list `hosts` that get the token")
-            if options.auth.hosts and own and own not in _origins(options.auth, prefix):
-                raise ValueError(f"{prefix}.auth.hosts: not the address's own; name it, too")
+            _check_hosts(prefix, options.auth)
     return stores
+
+
+def _check_hosts(prefix: str, auth: Bearer) -> None:
+    for host in auth.hosts:
+        secure(f"https://{host}", f"{prefix}.auth.hosts")
+    if prefix.partition("://")[2]:
+        secure(prefix, "auth")
+        if auth.hosts and origin(prefix) not in _origins(auth, prefix):
+            raise ValueError(f"{prefix}.auth.hosts: not the address's own; name it, too")
+    elif prefix.startswith("http:"):
+        raise ValueError(f"{prefix}.auth: not TLS; allowed: https://…, or http:// on this machine")
+    elif not auth.hosts:
+        raise ValueError(f"{prefix}.auth: names no host; list `hosts` that get the token")
 
 
 Stores: TypeAlias = Annotated[dict[Prefix, StoreOptions], AfterValidator(_fitting)]
@@ -132,11 +139,11 @@ def origin(url: str) -> tuple[str, int] | None:
 
 
 def gets_token(url: str) -> bool:
-    """Whether requests for an address carry the token of the login."""
+    """Whether requests for an address carry the token of the login: never where it can be read."""
     auth = options_of(url).auth
-    if not isinstance(auth, Bearer) or (own := origin(url)) is None:
+    if not isinstance(auth, Bearer) or not is_secure(url):
         return False
-    return not auth.hosts or own in _origins(auth, url)
+    return not auth.hosts or origin(url) in _origins(auth, url)
 
 
 def _origins(auth: Bearer, url: str) -> set[tuple[str, int] | None]:

@@ -188,6 +188,9 @@ def certificate(folder: Path) -> Path:
         ({"https://": ("a.org", "b.org:8443")}, "https://b.org/x", False),
         ({"https://": ("a.org",)}, "https://c.org/x", False),
         ({"https://": ("a.org",)}, "http://a.org/x", False),
+        ({"https://": ("a.org",)}, "https://[bad/x", False),
+        ({"http://": ("data.example.org",)}, "http://data.example.org/x", False),
+        ({"http://127.0.0.1:1": ()}, "http://127.0.0.1:1/x", True),
         ({"https://": ("a.org",)}, "s3://a.org/x", False),
     ],
 )
