@@ -1,5 +1,6 @@
 """Visas and entitlements: who has signed what, and where keys are fetched from."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from webserver import Server, serve
 
 SAYS = {"type": "ControlledAccessGrants", "value": "https://d.org/7", "source": "https://s.org",
         "by": "dac", "asserted": 1700000000}  # fmt: skip
+DEEP = urlsafe_b64encode(b'{"a": ' + b"[" * 99_999 + b"]" * 99_999 + b"}").decode()
 
 
 @pytest.fixture
@@ -103,8 +105,10 @@ def test_forged_visas(own: Server, web: Web) -> None:
 
 
 @pytest.mark.parametrize(
-    "token", ["", "x", "a.b.c", "....", signed(claims()), signed(claims(ga4gh_visa_v1="x"))]
-)
+    "token",
+    ["", "x", "a.b.c", "....", signed(claims()), signed(claims(ga4gh_visa_v1="x")),
+     f"{DEEP}.{part({'ga4gh_visa_v1': SAYS})}.c", f"{part({})}.{DEEP}.c"],
+)  # fmt: skip
 def test_what_is_no_visa(own: Server, web: Web, token: str) -> None:
     assert read(token, web, own).why_not == "it is no visa"
 
@@ -114,6 +118,25 @@ def test_an_issuer_that_is_down_leaves_its_visas_unverified(
 ) -> None:
     other.faults = {"": 503}
     assert "503" in read(signed(visa(other.url), OTHER), web, own, other.url).why_not
+
+
+@pytest.mark.parametrize("down", ["openid-configuration", "jwks"])
+def test_an_issuer_that_is_down_is_waited_for_once(
+    own: Server, other: Server, web: Web, down: str
+) -> None:
+    other.faults = {down: 503}
+    issuers = Issuers(web, own.url, [other.url])
+    for _ in range(3):
+        found = read_visa(signed(visa(other.url), OTHER), issuers, "alice")
+        assert "503" in found.why_not
+    assert [path.rpartition("/")[2] for _, path in other.requests].count(down) == 1
+
+
+def test_long_claims_are_whole(own: Server, web: Web) -> None:
+    url = "https://d.org/" + "7" * 400
+    content = visa(own.url) | {"ga4gh_visa_v1": SAYS | {"value": url}}
+    assert read(signed(content), web, own).value == url
+    assert identity({"entitlements": url}).entitlements == (url,)
 
 
 def test_a_visa_cannot_write_to_a_terminal(own: Server, web: Web) -> None:

@@ -58,7 +58,8 @@ class Issuers:
     def __init__(self, web: Web, own: str, known: Iterable[str] = ()) -> None:
         self.own = own
         self._web = web
-        self._found: dict[str, tuple[str, Keys] | None] = dict.fromkeys((own, *known))
+        self._known = {own, *known}
+        self._found: dict[str, tuple[str, Keys] | VoxelmillError] = {}
 
     def keys(self, issuer: str, jku: str) -> Keys:
         """Keys of an issuer.
@@ -67,17 +68,30 @@ class Issuers:
         ------
         Refused
             It is not known, or the visa says that its keys are elsewhere.
+        BadConfig, StoreUnavailable, AccessDenied
+            It is no provider, does not answer, or has no keys.
         """
-        if issuer not in self._found:
+        if issuer not in self._known:
             raise Refused("its issuer is not known here; name it: --visa-issuer")
+        if issuer not in self._found:
+            self._found[issuer] = self._ask(issuer)
         found = self._found[issuer]
-        if found is None:
-            url = discover(self._web, issuer).jwks_uri
-            found = self._found[issuer] = (url, Keys(self._web, url))
+        if isinstance(found, VoxelmillError):
+            raise found
         url, keys = found
         if jku and jku != url:
             raise Refused("its jku is not where its issuer has its keys")
         return keys
+
+    def _ask(self, issuer: str) -> tuple[str, Keys] | VoxelmillError:
+        """Where its keys are, and these; or why not: one that is down is waited for once."""
+        try:
+            url = discover(self._web, issuer).jwks_uri
+            keys = Keys(self._web, url)
+            keys.now()
+        except VoxelmillError as error:
+            return error
+        return url, keys
 
 
 def read_visa(token: str, issuers: Issuers, subject: str) -> Visa:
@@ -93,7 +107,7 @@ def read_visa(token: str, issuers: Issuers, subject: str) -> Visa:
         header, claims = (_peek(part) for part in token.split(".")[:2])
         about = claims[CLAIM]
         says = {name: about.get(name, "") for name in ("type", "value", "source", "by")}
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, AttributeError, RecursionError):
         return Visa("?", "", "", "", "", "", "", "it is no visa")
     issuer = str(claims.get("iss", ""))
     why_not = ""
