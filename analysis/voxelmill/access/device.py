@@ -11,12 +11,14 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from voxelmill.access.provider import Provider, endpoint
-from voxelmill.access.web import Form, Json, Web, printable, secure
+from voxelmill.access.web import Form, Json, Web, brief, secure
 from voxelmill.plugin import AccessDenied, StoreUnavailable
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -24,6 +26,8 @@ INTERVAL_S = 5
 """Between polls, where the provider names no other (RFC 8628, 3.2)."""
 SLOWER_S = 5
 """What `slow_down` adds (RFC 8628, 3.5)."""
+UNSAID_S = 600
+"""Life of a code of which the provider says nothing: it tells at a poll when it has expired."""
 LONGEST_S = 60
 """Longest pause after requests without an answer."""
 
@@ -37,8 +41,8 @@ class Code(BaseModel):
     user_code: str
     verification_uri: str
     verification_uri_complete: str = ""
-    expires_in: int = Field(gt=0)
-    interval: int = Field(default=INTERVAL_S, ge=1)
+    expires_in: int = Field(default=UNSAID_S, gt=0)
+    interval: Annotated[int, Field(ge=0), AfterValidator(partial(max, 1))] = INTERVAL_S
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ def begin(web: Web, provider: Provider, request: Request) -> Code:
          "code_challenge": request.challenge, "code_challenge_method": "S256"},
     )  # fmt: skip
     if not answer.good:
-        said = printable(answer.body.get("error_description", ""))
+        said = brief(answer.body.get("error_description", ""))
         raise AccessDenied(
             f"{provider.issuer}: client {request.client_id} may not log in ({answer.error} {said})."
             " Check --client-id and --scope; it must be registered for the device flow"
@@ -114,7 +118,10 @@ def begin(web: Web, provider: Provider, request: Request) -> Code:
         code = Code.model_validate(answer.body)
     except ValidationError as error:
         fields = ", ".join(str(one["loc"][0]) for one in error.errors(include_input=False))
-        raise AccessDenied(f"{provider.issuer}: bad or missing {fields}. Try again") from None
+        raise AccessDenied(
+            f"{provider.issuer}: bad or missing {fields} for a login on another device; allowed: "
+            "as in RFC 8628, 3.2. Tell the provider"
+        ) from None
     for url in filter(None, (code.verification_uri, code.verification_uri_complete)):
         secure(url, f"{provider.issuer}: verification_uri")
     return code

@@ -14,6 +14,11 @@ from voxelmill.plugin import AccessDenied
 ENTITLEMENTS = ("eduperson_entitlement", "entitlements")
 """Names of the claim: eduPerson's, and that of AARC-G069."""
 PASSPORT = "ga4gh_passport_v1"
+UNAUTHORISED = 401
+
+
+class TokenRefused(AccessDenied):
+    """The provider does not take an access token, as one that was revoked."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +52,15 @@ def userinfo(web: Web, provider: Provider, tokens: Tokens, subject: str) -> Iden
 
     Raises
     ------
+    TokenRefused
+        It does not take the token: another one may do.
     AccessDenied
         It refuses, or speaks of somebody else.
     """
     answer = web.get(endpoint(provider, "userinfo_endpoint"), tokens.access_token)
     if not answer.good:
-        raise AccessDenied(
-            f"{provider.issuer}: userinfo refused ({answer.error}). Run `voxelmill login`"
-        )
+        kind = TokenRefused if answer.status == UNAUTHORISED else AccessDenied
+        raise kind(f"{provider.issuer}: userinfo refused ({answer.error}). Run `voxelmill login`")
     if answer.body.get("sub") != subject:
         raise AccessDenied(
             f"{provider.issuer}: userinfo is of another subject than the login. Run "

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import SecretStr
+
 from voxelmill.access import device, qr, ring, settings
 from voxelmill.access.answers import accept, granted
 from voxelmill.access.identity import identity, userinfo
@@ -24,6 +26,7 @@ from voxelmill.access.web import Form, Web, printable
 from voxelmill.plugin import StoreUnavailable, VoxelmillError
 
 Say = Callable[[str], object]
+UNSUPPORTED = "unsupported_token_type"
 
 
 @dataclass(frozen=True)
@@ -132,23 +135,30 @@ def logout(say: Say) -> bool:
 
 def _revoked(session: Session, tokens: Tokens) -> str:
     """Revoke tokens (RFC 7009); why it could not be done, or nothing."""
-    hints = {"refresh_token": tokens.refresh_token, "access_token": tokens.access_token}
     try:
         with Web(session.ca) as web:
             url = discover(web, session.issuer).revocation_endpoint
             if not url:
                 return f"{session.issuer} cannot revoke tokens; they end by themselves"
-            for hint, token in hints.items():
-                if token is None:
-                    continue
-                form: Form = {
-                    "token": token,
-                    "token_type_hint": hint,
-                    "client_id": session.client_id,
-                }
-                answer = web.post(url, form)
-                if not answer.good:
-                    return f"{session.issuer}: {answer.error}"
+            failed = [
+                _refused(web, url, session, "refresh_token", tokens.refresh_token),
+                _refused(web, url, session, "access_token", tokens.access_token),
+            ]
     except VoxelmillError as error:
         return str(error)
-    return ""
+    # RFC 7009, 2: a provider need not revoke access tokens. Nothing renews this one any more.
+    if tokens.refresh_token is not None and failed[1] == f"{session.issuer}: {UNSUPPORTED}":
+        failed[1] = ""
+    return "; ".join(filter(None, dict.fromkeys(failed)))
+
+
+def _refused(web: Web, url: str, session: Session, hint: str, token: SecretStr | None) -> str:
+    """Revoke one token; why it could not be done, or nothing."""
+    if token is None:
+        return ""
+    form: Form = {"token": token, "token_type_hint": hint, "client_id": session.client_id}
+    try:
+        answer = web.post(url, form)
+    except VoxelmillError as error:
+        return str(error)
+    return "" if answer.good else f"{session.issuer}: {answer.error}"

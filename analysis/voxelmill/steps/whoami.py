@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from voxelmill.access.identity import userinfo
+from voxelmill.access.identity import TokenRefused, userinfo
 from voxelmill.access.passport import Issuers, Visa, iso, read_visa
 from voxelmill.access.provider import discover
 from voxelmill.access.refresh import fresh
@@ -29,7 +29,15 @@ def whoami(visa_issuers: Iterable[str] = ()) -> Json:
     tokens = fresh(vault)
     session = vault.read()
     with Web(session.ca) as web:
-        who = userinfo(web, discover(web, session.issuer), tokens, session.subject)
+        provider = discover(web, session.issuer)
+        try:
+            who = userinfo(web, provider, tokens, session.subject)
+        except TokenRefused:
+            # Without a refresh token there is no other one, and asking would end the session.
+            if tokens.refresh_token is None:
+                raise
+            tokens = fresh(vault, refused=tokens.access_token)
+            who = userinfo(web, provider, tokens, session.subject)
         issuers = Issuers(web, session.issuer, visa_issuers)
         visas = [read_visa(token, issuers, session.subject) for token in who.passport or ()]
     return {
