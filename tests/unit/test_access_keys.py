@@ -223,3 +223,21 @@ def test_a_store_says_where_its_keys_are_had(monkeypatch: pytest.MonkeyPatch) ->
     assert wanted(StoreOptions(endpoint="https://a.org", auth=own)) == Wanted(
         "https://sts.org", ROLE, 900
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"), [(403, REFUSED), (404, ""), (200, "<html>"), (400, REFUSED)]
+)
+def test_nor_does_one_that_answers_wrongly(
+    service: Sts, vault: Vault, status: int, answer: str
+) -> None:
+    Keychain().keys(want(service))
+    now = int(time.time())
+    change(vault, received_at=now - 3500, expires_at=now + 100)
+    service.status, service.answer = status, answer
+    assert _id(Keychain().keys(want(service))) == "KEY1"
+    with pytest.raises(NoCredentials):
+        Keychain().keys(want(service), refused=Keychain().keys(want(service)).id)
+    change(vault, received_at=now - 3590, expires_at=now + 10)
+    with pytest.raises(NoCredentials):
+        Keychain().keys(want(service))

@@ -104,6 +104,25 @@ def test_a_session_that_ends_stops_the_run_once(service: Sts) -> None:
         one.refuse()
 
 
+class Silent(Shared):
+    """A cluster that answers no more when the run is over."""
+
+    def end(self, why: str = "") -> None:
+        """Take nothing away."""
+        raise StoreUnavailable("kubernetes: no answer (x). Try later")
+
+
+def test_a_cluster_that_is_away_at_the_end_changes_no_end(
+    service: Sts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with guard(service, Silent()).shared():
+        pass
+    said = "voxelmill: kubernetes: no answer (x). Try later; the keys of this run are left there\n"
+    assert capsys.readouterr().err == said
+    with pytest.raises(SessionEnded, match="has ended"), guard(service, Silent()).shared():
+        raise SessionEnded("login: the session of x has ended")
+
+
 def test_a_provider_that_is_down_stops_nothing(service: Sts) -> None:
     one, stops = guard(service), []
     service.status = 503

@@ -5,16 +5,21 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from botocore.session import Session
+from pydantic import SecretStr
 
 from entrances import Sts, end, log_in, sts
 from voxelmill.access.keychain import FOLDER
+from voxelmill.access.keys import Keys
 from voxelmill.access.session import Vault
+from voxelmill.access.supply import SUPPLY
+from voxelmill.steps import signing
 from voxelmill.steps.signing import FILE, environment, signed
 from voxelmill.storeoptions import Oidc, StoreOptions, use_stores
 
@@ -71,6 +76,22 @@ def test_botocore_asks_again_when_others_are_due_and_not_before(service: Sts) ->
     true = json.loads(kept.read_text())
     due = datetime.fromisoformat(said["Expiration"]).timestamp() - 15 * 60
     assert due == pytest.approx(true["expires_at"] - 225, abs=2)
+
+
+@pytest.mark.parametrize(("life_s", "left_s"), [(43200, 9360), (3600, 600), (900, 100)])
+def test_keys_that_are_due_and_cannot_be_renewed_are_good(
+    service: Sts, monkeypatch: pytest.MonkeyPatch, life_s: int, left_s: int
+) -> None:
+    """Botocore refuses those whose end, as it is told, has passed."""
+    now = int(time.time())
+    key = SecretStr("KEY")
+    found = Keys(received_at=now + left_s - life_s, expires_at=now + left_s, access_key_id=key,
+                 secret_access_key=key, session_token=key)  # fmt: skip
+    monkeypatch.setattr(SUPPLY, "keys", lambda _: found)
+    monkeypatch.setattr(signing.sys.stdout, "isatty", lambda: False)
+    said = json.loads(signing.printed(URL))["Expiration"]
+    again = datetime.fromisoformat(said).timestamp() - 15 * 60 - now
+    assert 25 <= again <= 35, "it asks again in half a minute, not at every request"
 
 
 def test_another_store_is_left_alone(service: Sts) -> None:

@@ -2,7 +2,8 @@
 
 In: the session of the vault. Out: `Keys` and `Token` that last a while. Keys are kept beside the
 session, in files as private as that one, so that hundreds of jobs ask the STS once an hour and
-not each for itself. A provider that is down does not matter as long as what there is still lasts.
+not each for itself. A provider or an STS that is down, or answers wrongly, does not matter as long
+as what there is still lasts.
 """
 
 from collections.abc import Callable, Iterator
@@ -54,9 +55,10 @@ class Keychain:
         SessionEnded
             Nobody is logged in, also where keys are left that would still open the store.
         NoCredentials
-            The STS refuses.
+            The STS refuses, and there are no keys that last.
         StoreUnavailable
-            The provider or the STS does not answer, and the keys have ended. Later it may.
+            The provider or the STS does not answer, or not as it should, and there are no keys that
+            last. Later it may.
         """
         path = self._path(wanted)
         kept = _read(path, refused)
@@ -68,7 +70,10 @@ class Keychain:
                 return kept
             try:
                 new = self._ask(wanted)
-            except StoreUnavailable:
+            except SessionEnded:
+                raise
+            except (NoCredentials, StoreUnavailable):
+                # A refusal, too, may be the page of a proxy; if it is one it will be there later.
                 if kept and kept.lasts():
                     return kept
                 raise

@@ -4,12 +4,17 @@ In: the vault with a session. Out: its tokens, refreshed if need be. Providers r
 token is good once, and its second use ends the session. So one process at a time refreshes; who
 comes second reads, with the lock held, what the first has written, and asks nobody.
 
+Only a provider that says so ends a session. Any other answer that is not as it should be is taken
+for an outage: pages of proxies, and of services that are being mended, come with any status.
+
 What remains is a hole of the protocol's own: a process that is killed, or a connection that is cut,
 after the provider has made new tokens and before they are written here, loses them. The next
 refresh is then refused, and a person has to log in again.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pydantic import SecretStr
 
@@ -18,9 +23,11 @@ from voxelmill.access.provider import Keys, discover, endpoint
 from voxelmill.access.session import AGAIN, Session, Vault
 from voxelmill.access.tokens import Expected, Tokens
 from voxelmill.access.web import Form, Web
-from voxelmill.plugin import AccessDenied
+from voxelmill.plugin import AccessDenied, BadConfig, StoreUnavailable
 
 SPARE_S = 120
+STRANGERS = frozenset({"invalid_client", "unauthorized_client"})
+"""Errors of a provider that does not know this client any more, or lets it refresh nothing."""
 
 
 def fresh(
@@ -56,9 +63,9 @@ def fresh(
     AccessDenied
         Nobody is logged in, the session has ended, or others could read it. A person has to act.
     StoreUnavailable
-        The provider does not answer. Later it may.
+        The provider does not answer, or not as it should. Later it may.
     BadConfig
-        The provider is not what it was at login.
+        The certificate of its CA cannot be read here.
     """
     vault = vault or Vault()
     tokens = vault.read().alive()
@@ -92,24 +99,42 @@ def _refreshed(vault: Vault, session: Session, tokens: Tokens) -> Tokens:
         "client_id": session.client_id,
     }
     with Web(session.ca) as web:
-        provider = discover(web, session.issuer)
-        keys = Keys(web, provider.jwks_uri)
-        # Once new tokens are made as little as possible should be able to fail.
-        keys.now()
-        answer = web.post(endpoint(provider, "token_endpoint"), form)
+        with _outage():
+            provider = discover(web, session.issuer)
+            url, keys = endpoint(provider, "token_endpoint"), Keys(web, provider.jwks_uri)
+            # Once new tokens are made as little as possible should be able to fail.
+            keys.now()
+        answer = web.post(url, form)
         if answer.error == "invalid_grant":
             raise _ended(vault, session, "the provider takes its refresh token no more")
-        if not answer.good:
+        if answer.error in STRANGERS:
             raise AccessDenied(f"{session.issuer}: no refresh ({answer.error}). {AGAIN}")
-        given = granted(answer.body, session.issuer)
+        if not answer.good:
+            raise StoreUnavailable(f"{url}: no refresh ({answer.error}). Try again later")
+        with _outage():
+            given = granted(answer.body, session.issuer)
         if given.refresh_token is not None:
             # At once: the one before is void, whatever the checks that follow say.
-            spent = {"refresh_token": given.refresh_token, "expires_at": 0}
+            spent = {"refresh_token": given.refresh_token}
             vault.write(session.model_copy(update={"tokens": tokens.model_copy(update=spent)}))
         expected = Expected(session.issuer, session.client_id, subject=session.subject)
-        renewed, _ = accept(given, keys, expected, tokens)
+        with _outage():
+            renewed, _ = accept(given, keys, expected, tokens)
     vault.write(session.model_copy(update={"tokens": renewed}))
     return renewed
+
+
+@contextmanager
+def _outage() -> Iterator[None]:
+    """Take what answers wrongly for something that does not answer."""
+    try:
+        yield
+    except AccessDenied as error:
+        raise StoreUnavailable(str(error)) from None
+    except BadConfig as error:
+        # Its next step is one of who logs in.
+        found = str(error).split(". ")[0]
+        raise StoreUnavailable(f"{found}. Try again later") from None
 
 
 def _ended(vault: Vault, session: Session, why: str) -> AccessDenied:

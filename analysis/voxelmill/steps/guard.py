@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from voxelmill.plugin import VoxelmillError
@@ -23,6 +23,8 @@ LOOKS = 20
 """Looks in that time."""
 VARIABLE = "VOXELMILL_IDLE_S"
 """Environment variable with another time."""
+GONE = (FileNotFoundError, ProcessLookupError)
+"""Errors of /proc where a process or thread has ended: before a file is opened, or after."""
 
 
 class Hopeless(VoxelmillError):  # noqa: N818 - as its like in `plugin`
@@ -78,8 +80,7 @@ class Guard:
 
     def _kill(self) -> None:
         self.fired = True
-        for process in snakemakes():
-            os.kill(process, signal.SIGKILL)
+        _send(signal.SIGKILL)
 
     def end(self) -> None:
         """Stop looking."""
@@ -108,8 +109,7 @@ def guarded(guard: Guard | None) -> Iterator[None]:
 
 def tell_to_end() -> None:
     """Have Snakemake start no more jobs."""
-    for process in snakemakes():
-        os.kill(process, signal.SIGTERM)
+    _send(signal.SIGTERM)
 
 
 def wind_down(ended: threading.Event, idle_s: float) -> None:
@@ -124,9 +124,15 @@ def wind_down(ended: threading.Event, idle_s: float) -> None:
         if state != seen or any(map(_children, snakemakes())):
             since, seen = time.monotonic(), state
         elif time.monotonic() - since > idle_s:
-            for process in snakemakes():
-                os.kill(process, signal.SIGKILL)
+            _send(signal.SIGKILL)
             return
+
+
+def _send(number: signal.Signals) -> None:
+    """Send a signal to each Snakemake that is still there."""
+    for process in snakemakes():
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 def snakemakes() -> list[int]:
@@ -136,16 +142,24 @@ def snakemakes() -> list[int]:
 
 
 def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
-        return b""
+    return _told(Path(f"/proc/{pid}/cmdline"))
 
 
 def _children(pid: int) -> list[int]:
     """Child processes; none where the system does not tell."""
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(word) for path in lists for word in path.read_text().split()]
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except GONE:
+        return []
+    return [int(word) for one in threads for word in _told(one / "children").split()]
+
+
+def _told(path: Path) -> bytes:
+    """What the system tells of a process or thread: nothing, if that has ended just now."""
+    try:
+        return path.read_bytes()
+    except GONE:
+        return b""
 
 
 def _state() -> str:

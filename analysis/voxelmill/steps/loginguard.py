@@ -6,6 +6,7 @@ session has ended no job can go on: none is started any more, and the run ends w
 is finished is kept, and the same command goes on with the rest.
 """
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -124,8 +125,17 @@ class LoginGuard:
         try:
             yield
         finally:
-            if self.share:
-                self.share.end()
+            self._take_away()
+
+    def _take_away(self) -> None:
+        """Have what was handed on taken away; how the run has ended stays as it is."""
+        if not self.share:
+            return
+        try:
+            self.share.end()
+        except VoxelmillError as error:
+            text = str(error).rstrip(". ")
+            sys.stderr.write(f"voxelmill: {text}; the keys of this run are left there\n")
 
     @contextmanager
     def watching(self, stop: Callable[[threading.Event], object]) -> Iterator[None]:

@@ -10,13 +10,14 @@ import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from voxelmill.access.keys import Keys
-from voxelmill.access.supply import SUPPLY
+from voxelmill.access.supply import AGAIN_S, SUPPLY
 from voxelmill.ledger import write_bytes
 from voxelmill.plugin import BadConfig
 from voxelmill.storeoptions import SECRET, Oidc, options_of
@@ -88,11 +89,13 @@ def printed(url: str) -> str:
 
 def _for_botocore(keys: Keys) -> dict[str, str | int]:
     # Not their true end: told that, botocore would ask again and again before others are due.
-    asked_again = datetime.fromtimestamp(keys.due + EARLY_S, UTC)
+    # Keys that are due could not be renewed just now; it asks again soon, and not at every request.
+    again = max(keys.due, time.time() + AGAIN_S)
+    told = datetime.fromtimestamp(again + EARLY_S, UTC)
     return {
         "Version": 1,
         "AccessKeyId": keys.access_key_id.get_secret_value(),
         "SecretAccessKey": keys.secret_access_key.get_secret_value(),
         "SessionToken": keys.session_token.get_secret_value(),
-        "Expiration": asked_again.isoformat(timespec="seconds"),
+        "Expiration": told.isoformat(timespec="seconds"),
     }

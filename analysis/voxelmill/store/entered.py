@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from zarr.abc.store import Store
+from zarr.abc.store import ByteRequest, Store
+from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import ObjectStore
+
+from voxelmill.access.keys import Lasting
 
 
 class EnteredStore(ObjectStore[Any]):
@@ -12,15 +15,48 @@ class EnteredStore(ObjectStore[Any]):
 
     Parameters
     ----------
+    entry : callable
+        Gives what to enter with now; None: nothing.
     client : callable
-        Gives the store of obstore to use now.
+        Gives the store of obstore to use with that.
+    another : callable
+        Gives something new to enter with after an error; None: that would not help.
     """
 
-    def __init__(self, client: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        entry: Callable[[], Lasting | None],
+        client: Callable[[Lasting | None], Any],
+        another: Callable[[Lasting, Exception], Lasting | None],
+    ) -> None:
         Store.__init__(self, read_only=True)
-        self._ask = client
+        self._entry, self._client, self._another = entry, client, another
 
     @property
     def store(self) -> Any:  # noqa: ANN401 - stores share no type
         """The client, for one request."""
-        return self._ask()
+        return self._client(self._entry())
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Body of a GET; where what it is made with has been taken back, of a second one.
+
+        Raises
+        ------
+        SessionEnded, NoCredentials
+            There is nothing new to enter with.
+        """
+        from obstore.exceptions import BaseError
+
+        entry = self._entry()
+        try:
+            return await self._with(entry).get(key, prototype, byte_range)
+        except BaseError as error:
+            entry = self._another(entry, error) if entry else None
+            if entry is None:
+                raise
+        return await self._with(entry).get(key, prototype, byte_range)
+
+    def _with(self, entry: Lasting | None) -> ObjectStore[Any]:
+        return ObjectStore(self._client(entry), read_only=True)

@@ -127,7 +127,9 @@ class RemoteObjects:
         # zarr takes longer to import than metadata to read
         from voxelmill.store.entered import EnteredStore
 
-        return EnteredStore(lambda: self._client(self._entry(), self._url))
+        return EnteredStore(
+            self._entry, lambda entry: self._client(entry, self._url), self._another
+        )
 
     def _entry(self) -> Lasting | None:
         """What a request is made with now; None: nothing that a login gives."""
@@ -135,8 +137,7 @@ class RemoteObjects:
 
     def _another(self, entry: Lasting, error: Exception) -> Lasting | None:
         """Another one, where the store refuses one that should still be good; None: it is good."""
-        old = time.time() - entry.received_at > NEW_S
-        return SUPPLY.token(refused=entry.id) if old and " 401 " in str(error) else None
+        return _another_token(entry, error)
 
     def _client(self, entry: Any, url: str) -> Any:  # noqa: ANN401 - stores of obstore share no type
         return _http_store(url, options_of(url), entry and entry.access_token)
@@ -171,6 +172,11 @@ class RemoteObjects:
             except FileNotFoundError as error:
                 self._absent(key, error)
                 return None
+
+
+def _another_token(token: Lasting, error: Exception) -> Lasting | None:
+    old = time.time() - token.received_at > NEW_S
+    return SUPPLY.token(refused=token.id) if old and " 401 " in str(error) else None
 
 
 @lru_cache(maxsize=64)
@@ -257,6 +263,8 @@ def _refusal(place: str, error: Exception) -> AccessDenied:
             SUPPLY.keys(options_of(place))
             who = f" Role {role} may not; name another one, or ask for the right"
         case Bearer() if gets_token(place):
+            # As above.
+            _another_token(SUPPLY.token(), error)
             who = " It was asked with the token of the login (`voxelmill whoami`)"
         case _:
             who = ""
