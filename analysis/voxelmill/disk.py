@@ -1,4 +1,4 @@
-"""A full disk: how it is recognised, and how it is told.
+"""A full disk, and a folder that cannot be made: how they are recognised, and how they are told.
 
 Whatever writes may meet it, so it is handled where a step or a run ends, not at every write.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from voxelmill.plugin import BlocksFailed
+from voxelmill.plugin import BadConfig, BlocksFailed
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """No space, quota used up, file larger than allowed."""
@@ -46,3 +46,22 @@ def room(place: Path) -> Iterator[None]:
         if is_full(error):
             raise full(place, error) from error
         raise
+
+
+def make_folder(folder: Path, option: str, out: Path) -> None:
+    """Make a folder for the output that an option names.
+
+    Raises
+    ------
+    BadConfig
+        It cannot be made: a file is in the way, or nothing may be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if is_full(error):
+            raise
+        raise BadConfig(
+            f"{option} {out}: {folder} cannot be made a folder ({error.strerror or error}); "
+            "allowed: a place in a folder that can be written to. Name another"
+        ) from None

@@ -242,6 +242,15 @@ def test_options_that_do_not_fit_are_refused(wanted: Wanted, words: str) -> None
         run(wanted)
 
 
+@pytest.mark.parametrize("option", ["csv", "bia"])
+@pytest.mark.parametrize("out", ["file/x", "file/x/y", "/proc/x/y"])
+def test_a_place_that_can_be_no_folder_is_refused(option: str, out: str) -> None:
+    Path("file").write_text("mine")
+    with pytest.raises(BadConfig, match=f"--{option} {out}: .* cannot be made a folder") as told:
+        run(Wanted(**{option: Path(out)}))
+    assert "\n" not in str(told.value)
+
+
 def test_a_dataset_that_is_not_there_is_refused() -> None:
     with pytest.raises(BadInput, match="no dataset 'q'; it has p"):
         run(Wanted(csv=Path("a"), datasets=("q",)))

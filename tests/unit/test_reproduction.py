@@ -10,7 +10,7 @@ from voxelmill.batch import Item
 from voxelmill.crate.installed import differences
 from voxelmill.crate.recorded import Recorded
 from voxelmill.ngff import ImageRef
-from voxelmill.plugin import BadConfig
+from voxelmill.plugin import BadConfig, BadInput
 from voxelmill.reproduction import (
     ATOL,
     DIFFERENT,
@@ -26,7 +26,7 @@ from voxelmill.reproduction import (
     join,
     worst,
 )
-from voxelmill.steps.originals import Originals, choose
+from voxelmill.steps.originals import Originals, choose, refuse_others
 from voxelmill.steps.rerun import cut
 
 
@@ -182,3 +182,19 @@ def test_other_versions_are_told() -> None:
 
 def test_lists_and_arrays_of_numbers_deviate_alike() -> None:
     assert deviations([1.0], [2.0]).tolist() == [np.inf]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({"a": "other", "b": "2"}, "other chunks are stored of a"),
+        ({"a": "1", "b": ""}, "there is nothing to read of b"),
+        ({"a": "other", "b": ""}, "other chunks are stored of a; there is nothing to read of b"),
+    ],
+)
+def test_another_input_is_refused_in_words(found: dict[str, str], words: str) -> None:
+    recorded = Recorded("", "d", "", "", {}, inputs={"a": "1", "b": "2"})
+    refuse_others(recorded, "p.zarr", {"a": "1", "b": "2"})
+    said = f"p.zarr: not the input that the crate records: {words}. Another input proves nothing"
+    with pytest.raises(BadInput, match=f"^{said}"):
+        refuse_others(recorded, "p.zarr", found)

@@ -1,8 +1,13 @@
 """The part of a configuration that is published: identifiers are checked before they are."""
 
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 from pydantic import ValidationError
 
+from voxelmill.configfile import parse
 from voxelmill.study import Person, Study
 
 
@@ -19,3 +24,12 @@ def test_a_mistyped_orcid_is_refused(text: str) -> None:
 
 def test_nothing_has_to_be_said() -> None:
     assert Study() == Study.model_validate({})
+
+
+def test_what_the_guide_shows_is_a_study() -> None:
+    guide = Path(__file__).resolve().parents[2] / "docs" / "provenance.md"
+    blocks = re.findall(r"```yaml\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    shown = [yaml.safe_load(block)["study"] for block in blocks if "study:" in block]
+    assert shown
+    for study in shown:
+        parse(Study, study, guide.name)

@@ -362,6 +362,21 @@ def test_all_datasets_of_a_results_folder(made: dict[str, Path], tmp_path: Path)
     assert document["datasets"]["another"]["findings"] == []
 
 
+@pytest.mark.parametrize("content", [b"", b"no table", b"PAR1"])
+def test_a_damaged_table_of_batches_is_a_finding_and_no_end(copy: Path, content: bytes) -> None:
+    (copy.parent / "batches.parquet").write_bytes(content)
+    (copy / TABLE).write_bytes(b"other")
+    table, found = verify.verify(str(copy.parent)).datasets
+    told = [(each.path, each.kind) for each in (*table.findings, *found.findings)]
+    assert told == [("batches.parquet", "changed"), (TABLE, "changed")]
+    assert "/" not in str(table.findings[0]), "the path of a copy"
+    with (
+        serve(copy.parent) as server,
+        pytest.raises(BadInput, match=f"^{server.url}/batches.parquet: no table of batches"),
+    ):
+        verify.verify(server.url)
+
+
 def test_few_lines_are_printed_and_all_are_counted(copy: Path) -> None:
     for number in range(50):
         (copy / f"new{number:02}").write_text("")

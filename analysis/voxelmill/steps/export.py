@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from voxelmill.disk import make_folder
 from voxelmill.export import anndata, bia, csvtables, spatialdata
 from voxelmill.export.finished import Finished
 from voxelmill.plugin import BadConfig, BadInput, OutputExists
@@ -61,7 +62,8 @@ def export(address: str, wanted: Wanted, say: Callable[[str], None]) -> None:
     BadInput
         No results there, a dataset that is not finished, or something that is not in it.
     BadConfig
-        Options that do not fit together, or a library that is not installed.
+        Options that do not fit together, a library that is not installed, or an output for which
+        no folder can be made.
     OutputExists
         An output is there already.
     StoreUnavailable, AccessDenied
@@ -72,8 +74,8 @@ def export(address: str, wanted: Wanted, say: Callable[[str], None]) -> None:
         results, names = _datasets(address, wanted.datasets, Path(copies))
         found = [finished(results, name, wanted.sets, wanted.study) for name in names]
         _refuse_many(found, wanted)
-        for out in wanted.outputs.values():
-            out.parent.mkdir(parents=True, exist_ok=True)
+        for option, out in wanted.outputs.items():
+            make_folder(out.parent, option, out)
         for line in _written(results, found, wanted, Progress()):
             say(line)
 

@@ -80,7 +80,7 @@ def open_originals(recorded: Recorded, url: str) -> Originals:
     found: Dataset = open_dataset(url)
     refs = (*found.images, *(ImageRef(path) for path, _ in found.problems))
     there, known = {ref.path for ref in refs}, {*recorded.inputs, *recorded.left_out}
-    for what, paths in (("lacks", known - there), ("has besides", there - known)):
+    for what, paths in (("it lacks", known - there), ("it has besides", there - known)):
         if paths:
             raise _other(url, f"{what} {_some(sorted(paths))}")
     return Originals(found.url, found.kind, refs)
@@ -154,16 +154,19 @@ def check_inputs(recorded: Recorded, url: str, images: Sequence[str]) -> int:
 
 
 def refuse_others(recorded: Recorded, url: str, found: Mapping[str, str]) -> None:
-    """Refuse digests of inputs that are not the recorded ones.
+    """Refuse digests of inputs that are not the recorded ones; empty: it cannot be read.
 
     Raises
     ------
     BadInput
         Images differ; the text names them.
     """
-    other = [path for path, digest in found.items() if digest != recorded.inputs[path]]
-    if other:
-        raise _other(url, f"other chunks are stored of {_some(other)}")
+    other = [p for p, digest in found.items() if digest and digest != recorded.inputs[p]]
+    gone = [path for path, digest in found.items() if not digest]
+    said = [f"other chunks are stored of {_some(other)}"] if other else []
+    said += [f"there is nothing to read of {_some(gone)}"] if gone else []
+    if said:
+        raise _other(url, "; ".join(said))
 
 
 def _digest(url: str, path: str) -> str:
@@ -176,7 +179,7 @@ def _digest(url: str, path: str) -> str:
 
 def _other(url: str, what: str) -> BadInput:
     return BadInput(
-        f"{url}: not the input that the crate records: it {what}. Another input proves nothing: "
+        f"{url}: not the input that the crate records: {what}. Another input proves nothing: "
         "name the right one with --data"
     )
 

@@ -19,6 +19,7 @@ from voxelmill.configfile import parse
 from voxelmill.cores import usable_cores
 from voxelmill.crate.installed import differences
 from voxelmill.crate.recorded import Recorded
+from voxelmill.disk import make_folder
 from voxelmill.layout import Layout
 from voxelmill.ledger import digest, write_json
 from voxelmill.ngff import place_of
@@ -86,7 +87,8 @@ def reproduce(recorded: Recorded, asked: Asked, say: Callable[[str], None]) -> R
     Raises
     ------
     BadConfig, OutputExists
-        Options that do not fit together, or a folder that is used for something else.
+        Options that do not fit together, or a folder that is used for something else or cannot be
+        made.
     BadInput
         The input is not there or not the recorded one; nothing can be compared.
     VoxelmillError
@@ -171,19 +173,28 @@ def _plan(recorded: Recorded, asked: Asked, folder: Path) -> int:
         "voxelmill": __version__,
     }
     file = folder / PLAN
-    if file.exists():
-        before: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        seed = int(before.pop("seed"))
-        if before == what and asked.seed in (None, seed):
-            return seed
-    if folder.exists() and any(folder.iterdir()):
+    before = _seed_before(file, what) if file.exists() else None
+    if before is not None and asked.seed in (None, before):
+        return before
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputExists(
             f"--out {folder}: holds something else than this rerun; allowed: a new folder, or that "
             "of the same rerun, which goes on. Name another one"
         )
     seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
+    make_folder(folder, "--out", folder)
     write_json(file, {**what, "seed": seed})
     return seed
+
+
+def _seed_before(file: Path, what: dict[str, Any]) -> int | None:
+    """Seed of the rerun that a folder holds; None: of another one, or the file is damaged."""
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    seed = before.pop("seed", None) if isinstance(before, dict) else None
+    return seed if isinstance(seed, int) and before == what else None
 
 
 def _as_named(url: str, name: str, folder: Path) -> str:

@@ -87,7 +87,13 @@ def _compare(published: CrateResults, remade: Remade, image: str, name: str) -> 
             note = "another digest; the label image is not there to say how they differ"
             return Finding(thing, image, DIFFERENT, note)
         return _voxels(thing, image, there, remade.labels(image, name), same=said == made)
-    except (BadInput, StoreUnavailable) as error:
+    except StoreUnavailable as error:
+        # What cannot be read speaks against nothing: a server may refuse to give parts of files.
+        if said == made:
+            note = f"by its digest; the label image could not be read: {error}"
+            return Finding(thing, image, IDENTICAL, note)
+        return Finding(thing, image, DIFFERENT, f"the label image of the crate: {error}")
+    except BadInput as error:
         return Finding(thing, image, DIFFERENT, f"the label image of the crate: {error}")
 
 

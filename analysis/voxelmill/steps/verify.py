@@ -19,7 +19,7 @@ from typing import Any
 
 from voxelmill.crate.read import read_crate
 from voxelmill.layout import batch_table
-from voxelmill.plugin import BadInput
+from voxelmill.plugin import BadInput, StoreUnavailable
 from voxelmill.progress import Progress
 from voxelmill.steps.verifying import Checked, Files, check
 from voxelmill.store.objects import join, normalise
@@ -29,6 +29,8 @@ from voxelmill.storeoptions import is_url
 from voxelmill.tables import read_table
 from voxelmill.verification import CRATE, LIST, Finding
 
+PLANNED = batch_table(Path()).name
+"""Table of what the last scan has found, beside the datasets."""
 LINES = 20
 """Most findings that are printed, and most datasets without any."""
 
@@ -75,12 +77,16 @@ def verify(address: str, most: int | None = LINES) -> Verified:
     Raises
     ------
     BadInput
-        There are no results with a crate.
+        There are no results with a crate, or none that can be found.
     StoreUnavailable, AccessDenied
         A store did not answer, or refused to.
     """
     address, progress = normalise(address), Progress()
-    checked, datasets, start = [], _datasets(address), time.perf_counter()
+    checked, start = [], time.perf_counter()
+    datasets, damage = _datasets(address)
+    if damage:
+        checked.append(Checked(PLANNED, most))
+        checked[0].add(Finding(PLANNED, "changed", reason=damage))
     for name, place in datasets:
         found = Checked(name, most)
         checked.append(found)
@@ -91,23 +97,29 @@ def verify(address: str, most: int | None = LINES) -> Verified:
     return Verified(address, tuple(checked), time.perf_counter() - start)
 
 
-def _datasets(address: str) -> list[tuple[str, str | None]]:
-    """Name and address of each dataset; no address: it has no crate."""
+def _datasets(address: str) -> tuple[list[tuple[str, str | None]], str]:
+    """Name and address of each dataset (none: it has no crate); what is wrong with their table."""
     tree = tree_at(address)
     if _holds_one(tree, ""):
         path = address if is_url(address) else str(Path(address).resolve())
-        return [(path.rpartition("/")[2], address)]
-    planned = _planned(tree)
+        return [(path.rpartition("/")[2], address)], ""
+    planned, damage = _planned(tree)
     names = sorted(set(folders_at(address)) | planned)
     held = side_by_side(lambda name: _holds_one(tree, name), names)
     there = {name for name, found in zip(names, held, strict=True) if found}
+    if not there and damage:
+        raise BadInput(
+            f"{join(address, PLANNED)}: {damage}, and no other dataset was found; allowed: the "
+            "address of one dataset. Name it"
+        )
     if not there:
         raise BadInput(
             f"{address}: no {CRATE}, nor in its folders; allowed: results of a run that has "
             "finished, or one dataset of them. Check the path, or finish the run"
         )
-    return [(name, join(address, name) if name in there else None)
-            for name in names if name in there or name in planned]  # fmt: skip
+    found = [(name, join(address, name) if name in there else None)
+             for name in names if name in there or name in planned]  # fmt: skip
+    return found, damage
 
 
 def _holds_one(tree: Tree, name: str) -> bool:
@@ -115,13 +127,19 @@ def _holds_one(tree: Tree, name: str) -> bool:
     return any(tree.size(join(name, file)) is not None for file in (CRATE, LIST))
 
 
-def _planned(tree: Tree) -> set[str]:
-    """Datasets that the last scan has found; none where its table is not there."""
+def _planned(tree: Tree) -> tuple[set[str], str]:
+    """Datasets that the last scan has found, none where its table is not there; its damage."""
     with TemporaryDirectory(prefix="voxelmill-verify-") as folder:
-        table = batch_table(Path(folder))
+        table = Path(folder, PLANNED)
         with table.open("wb") as file:
-            found = tree.through(table.name, lambda pieces: sum(map(file.write, pieces)))
-        return set(read_table(table, ["dataset"])["dataset"]) if found else set()
+            found = tree.through(PLANNED, lambda pieces: sum(map(file.write, pieces)))
+        if found is None:
+            return set(), ""
+        try:
+            return set(read_table(table, ["dataset"])["dataset"]), ""
+        except (StoreUnavailable, KeyError):
+            # Its own words name a copy that is gone by now.
+            return set(), "no table of batches; datasets that only it names are not looked at"
 
 
 def _named(place: str, checked: Checked) -> Files | None:
