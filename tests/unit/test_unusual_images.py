@@ -1,4 +1,4 @@
-"""Images whose space axes are stored in another order come out as their transposed copies do."""
+"""Images stored in another order of axes, or as booleans, come out as their usual copies do."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from trees import write_image
 from voxelmill.blocks import Box
 from voxelmill.configfile import load_config, load_settings
 from voxelmill.export.filelist import _pixels as listed
+from voxelmill.labelsource import stored_labels
 from voxelmill.layout import Layout
+from voxelmill.plugin import BadInput
 from voxelmill.steps.measure import measure
 from voxelmill.steps.scan import scan
 from voxelmill.steps.segment import segment
@@ -74,6 +76,24 @@ def test_segmented_as_the_transposed_copy(
     assert list(rows) == list(table)
     for column, values in table.items():
         np.testing.assert_array_equal(rows[column], values, err_msg=column)
+
+
+def test_booleans_as_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(globals(), "CONFIG", CONFIG.replace("50", "0.5"))
+    mask = blobs("yx") > 0
+    _, labels, table = run("bytes", mask.astype(np.uint8), "yx")
+    _, same, rows = run("booleans", mask, "yx")
+    assert labels.max() == 2
+    np.testing.assert_array_equal(same, labels)
+    for column, values in table.items():
+        np.testing.assert_array_equal(rows[column], values, err_msg=column)
+
+
+def test_a_mask_is_no_label_image(tmp_path: Path) -> None:
+    write_image(tmp_path / "i.zarr", blobs("yx") > 0, "yx", "0.5")
+    with pytest.raises(BadInput, match=r"\|b1; integers"):
+        stored_labels(str(tmp_path / "i.zarr"), "")
 
 
 def test_a_file_list_says_sizes_as_stored(tmp_path: Path) -> None:
