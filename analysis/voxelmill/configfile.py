@@ -25,6 +25,8 @@ from voxelmill.sheetlines import delimiter_of, lines_of
 from voxelmill.storeoptions import is_url, use_stores
 
 SHEET_COLUMNS = ("dataset", "url", "plate_map")
+MERGE = "tag:yaml.org,2002:merge"
+"""Tag of the key ``<<``."""
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -45,7 +47,7 @@ def load_config(path: str | Path) -> Config:
     Raises
     ------
     BadConfig
-        The file is absent, is no YAML, or breaks a rule.
+        The file is absent, is no YAML, has a key twice, or breaks a rule.
     """
     path = Path(path)
     config = parse(Config, _yaml(path), str(path))
@@ -164,7 +166,7 @@ def _child(node: dict[str, Any], part: str) -> dict[str, Any]:
 
 def _yaml(path: Path) -> Mapping[str, object]:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = read_yaml(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise BadConfig(f"{path}: cannot be read ({error.strerror}). Check the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -172,6 +174,50 @@ def _yaml(path: Path) -> Mapping[str, object]:
     if not isinstance(data, dict):
         raise BadConfig(f"{path}: holds no keys; allowed: see `voxelmill schema`")
     return data
+
+
+def read_yaml(text: str, place: str) -> object:
+    """Read plain YAML like ``yaml.safe_load``, which would drop all but the last of equal keys.
+
+    Raises
+    ------
+    BadConfig
+        A mapping has a key twice.
+    yaml.YAMLError
+        It is no YAML, or more than plain values.
+    """
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_repeats(node, place, (), set())
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _refuse_repeats(node: yaml.Node, place: str, at: tuple[str, ...], seen: set[int]) -> None:
+    """Look at each node once: an alias is the node that its anchor names, or holds itself."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            _refuse_repeats(value, place, (*at, str(i)), seen)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    lines: dict[tuple[str, str], int] = {}
+    for key, value in node.value:
+        below = (*at, str(key.value))
+        name, line = (key.tag, str(key.value)), key.start_mark.line + 1
+        if name in lines and name[0] != MERGE:
+            raise BadConfig(
+                f"{place}: {'.'.join(below)}: twice, in lines {lines[name]} and {line}; "
+                "allowed: once. Rename one"
+            )
+        lines[name] = line
+        _refuse_repeats(value, place, below, seen)
 
 
 def locate(name: str, beside: Path) -> str:

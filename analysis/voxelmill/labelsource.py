@@ -228,8 +228,9 @@ def stored_labels(url: str, path: str, sparse: bool = False) -> LabelImage:
         The store did not answer, or refused to.
     """
     image = open_image(url, path)
-    if np.dtype(image.dtype).kind not in "iu":
-        raise BadInput(f"{image.place}: {image.dtype}; integers. Give a label image.")
+    stored = image.levels[0].array.dtype
+    if np.dtype(stored).kind not in "iu":
+        raise BadInput(f"{image.place}: {stored}; integers. Give a label image.")
     if image.shape[1] != 1:
         raise BadInput(f"{image.place}: {image.shape[1]} channels; one. Give a label image.")
     return Stored(image, sparse)

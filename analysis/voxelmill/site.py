@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from voxelmill.configfile import parse
+from voxelmill.configfile import parse, read_yaml
 from voxelmill.execution import Model
 from voxelmill.home import home
 from voxelmill.plugin import BadConfig
@@ -88,11 +88,11 @@ def load_site(name: str) -> SiteFile:
     Raises
     ------
     BadConfig
-        It is absent, no YAML, or breaks a rule.
+        It is absent, no YAML, has a key twice, or breaks a rule.
     """
     path = site_path(name)
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = read_yaml(path.read_text(encoding="utf-8"), str(path))
     except (OSError, yaml.YAMLError) as error:
         raise BadConfig(f"{path}: {' '.join(str(error).split())}") from None
     return parse(SiteFile, data, str(path))

@@ -16,6 +16,7 @@ from voxelmill.configfile import (
     load_sheet,
     locate,
     parse,
+    read_yaml,
 )
 from voxelmill.features import Feature
 from voxelmill.home import home
@@ -214,6 +215,35 @@ def test_files_that_are_no_configuration(tmp_path: Path, content: bytes, says: s
     with pytest.raises(BadConfig, match=f"c.yaml: {says}") as error:
         load_config(tmp_path / "c.yaml")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("results: a\nsparse: error\nresults: b", "results: twice, in lines 1 and 3; allowed: once"),
+     ("objects:\n  nuclei: {}\n  'nuclei': {}", "objects.nuclei: twice, in lines 2 and 3"),
+     ("features:\n- {kind: a, kind: b}", "features.0.kind: twice, in lines 2 and 2"),
+     ("a: &a {k: 1, k: 2}\nb: *a", "a.k: twice")],
+)  # fmt: skip
+def test_a_key_twice(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(BadConfig, match=f"c.yaml: {says}") as error:
+        load_config(tmp_path / "c.yaml")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a: 1", "a: &a {k: 1}\nb: {<<: *a, k: 2}\nc: *a", "a: {'1': x, 1: y}",
+     "a: &a {k: 1}\nb: &b {l: 1}\nc:\n  <<: *a\n  <<: *b\n  m: [*a, *a]", "- a\n- a"],
+)  # fmt: skip
+def test_plain_yaml_means_the_same(text: str) -> None:
+    assert read_yaml(text, "c.yaml") == yaml.safe_load(text)
+
+
+def test_yaml_that_holds_itself() -> None:
+    read = read_yaml("&a {k: *a}", "c.yaml")
+    assert isinstance(read, dict)
+    assert read["k"] is read
 
 
 def test_locate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,13 +143,12 @@ def write_list(file: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
 
 def _pixels(image: Image) -> Row:
     axes = dict(zip("tczyx", image.shape, strict=True))
+    spacing = dict(zip("zyx", image.spacing_um, strict=True))
     return {
         "axes": image.axes,
         "shape": " x ".join(str(axes[a]) for a in image.axes),
         "dtype": image.dtype.lstrip("<>|="),
-        "pixel_size_um": " x ".join(
-            str(s) for s, a in zip(image.spacing_um, "zyx", strict=True) if a in image.axes
-        ),
+        "pixel_size_um": " x ".join(str(spacing[a]) for a in image.axes if a in spacing),
         "channels": ", ".join(image.channels),
     }
 

@@ -53,7 +53,8 @@ def build_image(group: Group, arrays: Sequence[ArrayInfo | None], url: str, path
         version=group.version,
         axes=scale.axes,
         shape=(t, c, z, y, x),
-        dtype=dtypes[0],
+        # Booleans are read as numbers: see `read_box`.
+        dtype="|u1" if dtypes[0] == "|b1" else dtypes[0],
         spacing_um=scale.scales[0],
         channels=channel_names(group, c, warnings),
         levels=tuple(levels),

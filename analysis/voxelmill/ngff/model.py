@@ -42,7 +42,7 @@ class Image:
     shape : tuple of 5 int
         Level 0 along (t, c, z, y, x); 1 where an axis is absent.
     dtype : str
-        Numpy type string of level 0 with byte order as stored.
+        Numpy type string of level 0 with byte order as stored; booleans are read as ``|u1``.
     spacing_um : tuple of 3 float
         Voxel size of level 0 along z, y, x.
     channels : tuple of str

@@ -94,7 +94,7 @@ def _frames(work: Work, opened: Opened, image: Image) -> list[Frame]:
         create_labels(
             root,
             opened.item.path,
-            axes=image.axes.replace("c", ""),
+            axes="".join(a for a in "tzyx" if a in image.axes),
             shape=image.shape,
             spacing_um=image.spacing_um,
             names=list(work.settings.objects),

@@ -66,7 +66,7 @@ def read_box(
     Returns
     -------
     ndarray, (c, z, y, x)
-        The stored data type in native byte order.
+        The stored data type in native byte order; booleans as uint8, 0 and 1.
 
     Raises
     ------
@@ -89,6 +89,8 @@ def read_box(
             picks = dict(zip("zyx", map(range, box.start, box.stop), strict=True))
             picks |= {"c": run, "t": range(t, t + 1)}
             part = array.read([picks[a] for a in image.axes], shared)
+            if part.dtype.kind == "b":
+                part = np.minimum(part.view(np.uint8), 1)
             whole.append(_arranged(part.reshape(part.shape["t" in image.axes :]), order))
     return np.ascontiguousarray(whole[0] if len(whole) == 1 else np.concatenate(whole))
 
