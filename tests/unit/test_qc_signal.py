@@ -68,6 +68,9 @@ def test_what_is_undefined() -> None:
     broken[0, 3, 3] = np.nan
     assert np.isnan(value(broken, SNR))
     assert value(broken, THRESHOLD) == pytest.approx(value(field(), THRESHOLD), rel=1e-3)
+    broken[0, 3, 3] = np.inf
+    assert np.isnan(value(broken, SNR))
+    assert flagged(Signal(), [broken], "LowSignal") == []
     negative = np.full((1, 9, 9), -3, np.int16)
     assert np.isnan(list(Signal()(negative, SPACING).values())).all()
     steps = np.tile(np.array([0.0, 1.0]), (9, 8))[None]

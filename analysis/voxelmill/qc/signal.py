@@ -74,7 +74,7 @@ class Signal(Metric):
         -------
         dict of str to float
             Threshold: NaN where no value counts; of a constant plane the value. Ratio: NaN for a
-            constant plane, one with a NaN or without noise, or below 3 px a side.
+            constant plane, one with a NaN or an infinity or without noise, or below 3 px a side.
         """
         levels, counts = grey_levels(image[image.shape[0] // 2])
         kept = levels >= 0
@@ -85,7 +85,7 @@ class Signal(Metric):
         threshold = math.sqrt(values[last] * values[last + 1])
         least = ROUNDING if image.dtype.kind in "iu" else 0.0
         noise = max(_noise(middle_plane(image)), least)
-        ratio = _gap(values, counts, last) / noise if noise > 0 else math.nan
+        ratio = _gap(values, counts, last) / noise if 0 < noise < math.inf else math.nan
         return {THRESHOLD: threshold, SNR: ratio}
 
     def flags(self, values: Mapping[str, Array]) -> dict[str, NDArray[np.bool_]]:
