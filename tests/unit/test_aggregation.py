@@ -107,6 +107,7 @@ def test_plate_map(tmp_path: Path, text: str) -> None:
     ("text", "says"),
     [
         ("place,drug\nA1,x\n", "columns place, drug; allowed: one is called 'well'"),
+        ("place,drug\nA1,x,more\n", "columns place, drug; allowed: one is called 'well'"),
         ("well,drug\nA1,x\nA01,y\n", "well A01 twice"),
         ("well,drug\nA1,x,more\n", "A01: more values than columns"),
         ("", "is empty; allowed: a header with 'well'"),

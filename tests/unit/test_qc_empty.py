@@ -69,6 +69,14 @@ def test_nan_and_small_planes_are_undefined_and_not_flagged() -> None:
     assert flagged(Empty(), plate, FAULT) == []
 
 
+@pytest.mark.parametrize("pixels", [1, 2])
+def test_infinite_pixels_are_undefined_and_not_flagged(pixels: int) -> None:
+    broken = field().astype(np.float32)
+    broken[0, 40, 40 : 40 + pixels] = np.inf
+    assert np.isnan(list(Empty()(broken, SPACING).values())).all()
+    assert flagged(Empty(), [broken], FAULT) == []
+
+
 @needs_shared
 def test_real_fields_are_not_empty() -> None:
     cv2 = pytest.importorskip("cv2")

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from qc_scenes import SPACING, field, flagged
-from voxelmill.qc.signal import SNR, THRESHOLD, Signal
+from voxelmill.kernels.measure_quality import noise_means
+from voxelmill.qc.signal import SNR, THRESHOLD, Signal, _gap, _last_below
 
 
 def value(image: NDArray[Any], column: str) -> float:
@@ -62,13 +63,40 @@ def test_gain_changes_the_threshold_only() -> None:
     assert value(7 * image, SNR) == pytest.approx(value(image, SNR))
 
 
+@pytest.mark.parametrize("dtype", ["int32", "float32", "float64"])
+@pytest.mark.parametrize("offset", [400, 5000, 60000])
+def test_negative_values_change_neither_ratio_nor_verdict(dtype: str, offset: int) -> None:
+    image = field().astype(dtype)
+    shifted = image - image.dtype.type(offset)
+    assert value(shifted, SNR) == pytest.approx(value(image, SNR), rel=0.05)
+    moved = value(shifted, THRESHOLD) + offset
+    assert 0.5 < ((shifted + offset > moved).mean() / (image > value(image, THRESHOLD)).mean()) < 2
+    assert flagged(Signal(), [shifted], "LowSignal") == []
+    noise = np.random.default_rng(2).normal(0, 30, (1, 400, 400)).astype(dtype)
+    assert flagged(Signal(), [noise], "LowSignal") == [0]
+
+
+def test_images_without_negative_values_keep_their_numbers() -> None:
+    """Bit for bit: the logarithms are those of the values themselves."""
+    image = field().astype(np.float64) / 7
+    levels, counts = np.unique(image, return_counts=True)
+    last = _last_below(levels, counts)
+    assert value(image, THRESHOLD) == np.sqrt(levels[last] * levels[last + 1])
+    noise = noise_means(image[0], 8)[0]
+    assert value(image, SNR) == _gap(levels, counts, last) / noise
+
+
 def test_what_is_undefined() -> None:
     assert Signal()(np.full((1, 9, 9), 7, np.uint8), SPACING)[THRESHOLD] == 7
     broken = field().astype(np.float32)
     broken[0, 3, 3] = np.nan
     assert np.isnan(value(broken, SNR))
     assert value(broken, THRESHOLD) == pytest.approx(value(field(), THRESHOLD), rel=1e-3)
+    broken[0, 3, 3] = np.inf
+    assert np.isnan(value(broken, SNR))
+    assert flagged(Signal(), [broken], "LowSignal") == []
     negative = np.full((1, 9, 9), -3, np.int16)
-    assert np.isnan(list(Signal()(negative, SPACING).values())).all()
+    assert Signal()(negative, SPACING)[THRESHOLD] == -3
+    assert np.isnan(value(negative, SNR))
     steps = np.tile(np.array([0.0, 1.0]), (9, 8))[None]
     assert np.isfinite(value(steps, THRESHOLD))

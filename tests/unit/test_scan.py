@@ -13,6 +13,7 @@ from voxelmill import sizing
 from voxelmill.batchtable import BatchTable, Entry, Key
 from voxelmill.config import Config
 from voxelmill.configfile import parse
+from voxelmill.features.intensity import Intensity
 from voxelmill.layout import DATASET_STEPS, Layout, batch_table, manifest
 from voxelmill.objectsets import Segmented
 from voxelmill.plugin import BadConfig, BadInput
@@ -310,6 +311,30 @@ def test_an_image_that_cannot_be_opened_stays_with_its_reason(place: Place) -> N
 def test_a_channel_that_is_not_there(place: Place, channel: str) -> None:
     with pytest.raises(BadConfig, match=f"^a/A/01/0: no channel '{channel}'; it has 'DNA', 'AGP'"):
         place.scan(channel=channel)
+    assert not place.results.exists()
+
+
+def test_features_that_make_no_table_are_refused(place: Place) -> None:
+    nope = Intensity(only=("Nope_*",))
+    config = place.config().model_copy(update={"features": [nope]})
+    with pytest.raises(BadConfig, match=r"c.yaml: features.intensity.only: 'Nope_\*' matches no"):
+        scan(config, place.folder / "c.yaml")
+    assert not place.results.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("place,drug\nA1,x\n", "columns place, drug; allowed: one is called 'well'"),
+        ("well,drug\nA1,x\nA01,y\n", "well A01 twice"),
+    ],
+)
+def test_a_wrong_plate_map_is_refused(place: Place, text: str, says: str) -> None:
+    (place.folder / "map.csv").write_text(text)
+    sheet = f"dataset\turl\tplate_map\na\t{place.plate}\tmap.csv\n"
+    (place.folder / "sheet.tsv").write_text(sheet)
+    with pytest.raises(BadInput, match=rf"map.csv: {says}"):
+        place.scan()
     assert not place.results.exists()
 
 

@@ -77,18 +77,20 @@ class Empty(Metric):
         Returns
         -------
         dict of str to float
-            NaN where the plane has a NaN or is below 24 px a side.
+            NaN where the plane has a NaN or an infinity, or is below 24 px a side.
         """
         plane = middle_plane(image)
+        undefined = {NOISE: math.nan, STRUCTURED: math.nan}
         if min(plane.shape) < 3 * BLOCK:
-            return {NOISE: math.nan, STRUCTURED: math.nan}
+            return undefined
         noise, local = noise_means(plane, BLOCK)
+        if not math.isfinite(noise):
+            return undefined
         least = ROUNDING if image.dtype.kind in "iu" else 0.0
         contrast = np.abs(block_contrast(block_means(plane, BLOCK))).max(axis=0)
         floor = np.maximum(_around(local, contrast.shape), max(noise, least))
         above = contrast > self.min_deviations * SECOND_DIFFERENCE * floor / BLOCK
-        share = math.nan if math.isnan(noise) else 100 * float(above.mean())
-        return {NOISE: max(noise, least), STRUCTURED: share}
+        return {NOISE: max(noise, least), STRUCTURED: 100 * float(above.mean())}
 
     def flags(self, values: Mapping[str, Array]) -> dict[str, NDArray[np.bool_]]:
         """`Empty`: less structure than `min_percent`."""

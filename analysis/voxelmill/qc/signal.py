@@ -65,8 +65,8 @@ class Signal(Metric):
         Parameters
         ----------
         image : (z, y, x) array
-            Pixels of one channel; the middle plane counts. NaN and values below 0 do not count for
-            the threshold.
+            Pixels of one channel; the middle plane counts. NaN and infinities do not count for
+            the threshold. Where values are below 0, the least counts as 0.
         spacing_um : tuple of float
             Ignored.
 
@@ -74,18 +74,20 @@ class Signal(Metric):
         -------
         dict of str to float
             Threshold: NaN where no value counts; of a constant plane the value. Ratio: NaN for a
-            constant plane, one with a NaN or without noise, or below 3 px a side.
+            constant plane, one with a NaN or an infinity or without noise, or below 3 px a side.
         """
         levels, counts = grey_levels(image[image.shape[0] // 2])
-        kept = levels >= 0
-        values, counts = levels[kept].astype(np.float64), counts[kept]
+        values = levels.astype(np.float64)
         if values.size < 2:
             return {THRESHOLD: float(values[0]) if values.size else math.nan, SNR: math.nan}
+        # Logarithms need values from 0 on; those of an image without negative ones stay.
+        base = min(float(values[0]), 0.0)
+        values -= base
         last = _last_below(values, counts)
-        threshold = math.sqrt(values[last] * values[last + 1])
+        threshold = math.sqrt(values[last] * values[last + 1]) + base
         least = ROUNDING if image.dtype.kind in "iu" else 0.0
         noise = max(_noise(middle_plane(image)), least)
-        ratio = _gap(values, counts, last) / noise if noise > 0 else math.nan
+        ratio = _gap(values, counts, last) / noise if 0 < noise < math.inf else math.nan
         return {THRESHOLD: threshold, SNR: ratio}
 
     def flags(self, values: Mapping[str, Array]) -> dict[str, NDArray[np.bool_]]:

@@ -120,10 +120,12 @@ def read_plate_map(path: Path) -> dict[str, dict[str, str]]:
         raise BadInput(f"{path}: is empty; allowed: a header with 'well' and a line a well")
     delimiter = "\t" if "\t" in lines[0] else ","
     found: dict[str, dict[str, str]] = {}
-    for row in csv.DictReader(lines, delimiter=delimiter):
-        key = next((c for c in row if c.lower() in ("well", "metadata_well")), None)
-        if key is None:
-            raise BadInput(f"{path}: columns {', '.join(row)}; allowed: one is called 'well'")
+    table = csv.DictReader(lines, delimiter=delimiter)
+    columns = table.fieldnames or ()
+    key = next((c for c in columns if c.lower() in ("well", "metadata_well")), None)
+    if key is None:
+        raise BadInput(f"{path}: columns {', '.join(columns)}; allowed: one is called 'well'")
+    for row in table:
         well = normal_well(row[key] or "")
         if None in row:
             raise BadInput(f"{path}: well {well}: more values than columns; allowed: as many")

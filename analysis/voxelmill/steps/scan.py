@@ -16,11 +16,13 @@ from typing import Any
 from voxelmill.batchtable import BatchLoad, BatchTable, Entry, Key
 from voxelmill.config import Config
 from voxelmill.configfile import Row, load_sheet
+from voxelmill.features import check_features
 from voxelmill.layout import Layout, manifest
 from voxelmill.ledger import sha256_of
 from voxelmill.plugin import AccessDenied, BadConfig, BadInput, StoreUnavailable
 from voxelmill.sizing import rule
 from voxelmill.steps.cutting import Cutter
+from voxelmill.steps.gather import read_plate_map
 from voxelmill.store.read import Image, open_dataset, open_image
 from voxelmill.tables import Frame, TableWriter
 
@@ -61,9 +63,10 @@ def scan(config: Config, config_path: str | Path, *, fresh: bool = False) -> Sca
     Raises
     ------
     BadConfig
-        The sheet breaks a rule, or images lack a channel that the configuration names.
+        The sheet breaks a rule, images lack a channel that the configuration names, or features
+        cannot make a table together.
     BadInput
-        A dataset is no OME-Zarr, or the manifest is none.
+        A dataset is no OME-Zarr, the manifest is none, or a plate map breaks a rule.
     """
     sheet = load_sheet(config, config_path)
     results = config.folder
@@ -82,10 +85,13 @@ def scan(config: Config, config_path: str | Path, *, fresh: bool = False) -> Sca
                 found[there] = kept[there]
                 idle.add(there)
             continue
+        if row.plate_map:
+            read_plate_map(Path(row.plate_map))
         if key not in known or _removed(results, key, before):
             opened.add(key)
         found[key] = _open(row) if key in opened else known[key]
         _check_channels(config, config_path, row, found[key])
+        _check_features(config, config_path, found[key])
     # Batch files need no look at their rows where these are those that they were made of.
     whole = bool(known) and before.manifest == sha256_of(manifest(results))
     entries = {}
@@ -206,6 +212,18 @@ def _check_channels(config: Config, config_path: str | Path, row: Row, found: Fr
                 f"{place}: no channel '{channel}'; it has {', '.join(map(repr, have))}. "
                 f"Set objects.{name}.channel in {config_path}"
             )
+
+
+def _check_features(config: Config, config_path: str | Path, found: Frame) -> None:
+    """Refuse features that *measure* would refuse, before any job starts."""
+    texts = dict.fromkeys(found.column("channels"))
+    channels = list(dict.fromkeys(channel for text in texts for channel in json.loads(text)))
+    # Without any image that opens, there is nothing to measure.
+    if channels:
+        try:
+            check_features(config.features, channels)
+        except BadConfig as error:
+            raise BadConfig(f"{config_path}: {error}") from None
 
 
 def listed(config: Config) -> dict[str, dict[str, BatchLoad]]:
